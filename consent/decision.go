@@ -1,0 +1,55 @@
+package consent
+
+import "time"
+
+// Heard is the evidence of the notice: what was played, and how much of it.
+type Heard struct {
+	StartedAt time.Time `json:"started_at,omitzero"`
+	HeardMS   int64     `json:"heard_ms"`    // of the fullest playing
+	LengthMS  int64     `json:"duration_ms"` // of the audio
+	Complete  bool      `json:"complete"`    // one playing reached its end
+	Plays     int       `json:"plays"`       // how often it was begun
+	SSRC      uint32    `json:"ssrc,omitempty"`
+	FirstSeq  uint16    `json:"first_seq,omitempty"`
+	LastSeq   uint16    `json:"last_seq,omitempty"`
+}
+
+// Decision is a policy applied to a choice.
+type Decision struct {
+	Outcome Outcome
+	Choice  Choice
+	At      time.Time
+}
+
+// Decide applies the law to what was heard and chosen. Only a yes after a
+// notice heard to its end is Given; a no is a no however little was heard.
+// It reads no clock.
+func Decide(now time.Time, heard Heard, c Choice) Decision {
+	d := Decision{Choice: c, At: now}
+	switch {
+	case c.Kind == No:
+		d.Outcome = Refused
+	case heard.Plays > 0 && heard.HeardMS == 0:
+		d.Outcome = PromptFailed
+	case c.Kind == OtherKey:
+		d.Outcome = InvalidInput
+	case c.Kind == Ambiguous:
+		d.Outcome = DTMFAmbiguous
+	case !heard.Complete:
+		d.Outcome = NoticeIncomplete
+	case c.Kind == Yes:
+		d.Outcome = Given
+	default:
+		d.Outcome = NoInput
+	}
+	return d
+}
+
+// Undecided is a decision that no choice led to: the party left, the store was
+// away, the route does not ask. It can never be Given.
+func Undecided(now time.Time, o Outcome) Decision {
+	if o == Given || o == Pending {
+		o = Invalidated
+	}
+	return Decision{Outcome: o, Choice: Choice{Kind: Silence}, At: now}
+}

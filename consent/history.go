@@ -1,0 +1,110 @@
+package consent
+
+import (
+	"fmt"
+	"time"
+)
+
+// NewRecord opens the record of a call that was admitted under p.
+func NewRecord(id RecordID, node, writer string, p Policy, call Call) *Record {
+	r := &Record{Schema: Schema, ID: id, Node: node, Writer: writer, Call: call}
+	r.Call.InvitedAt = Stamp(call.InvitedAt)
+	r.Status = Pending.Status()
+	r.Terms = Terms{Name: p.Name, Controller: p.Controller, Jurisdiction: p.Jurisdiction, Basis: p.Basis,
+		Retention: p.Retention, Withdraw: p.Keys.Withdraw}
+	for _, purpose := range p.Purposes {
+		r.Purposes = append(r.Purposes, Grant{Purpose: purpose})
+	}
+	r.Note(call.InvitedAt, "invited", "")
+	return r
+}
+
+// Note adds a line to the history and moves the epoch on.
+func (r *Record) Note(at time.Time, kind, text string) {
+	at = Stamp(at)
+	r.Epoch++
+	r.UpdatedAt = at
+	r.History = append(r.History, Event{At: at, Type: kind, Text: text})
+}
+
+func (r *Record) decide(d Decision) {
+	r.Outcome, r.Status = d.Outcome, d.Outcome.Status()
+	r.DecidedAt = Stamp(d.At)
+	if d.Choice.Press.Key != "" {
+		p := d.Choice.Press
+		p.At = Stamp(p.At)
+		r.Press = &p
+	}
+	for i := range r.Purposes {
+		r.Purposes[i].Granted = d.Outcome == Given
+	}
+	r.Note(d.At, "decided", string(d.Outcome))
+}
+
+// Abandon notes that the asked party left undecided. A decision stands.
+func (r *Record) Abandon(at time.Time) {
+	if r.Outcome == Pending {
+		r.decide(Undecided(at, Abandoned))
+	}
+}
+
+// Withdraw takes a granted consent back and reports whether there was one. The
+// caller has shut every gate before: close, then store.
+func (r *Record) Withdraw(at time.Time, method string) bool {
+	if r.Outcome != Given {
+		return false
+	}
+	r.Outcome, r.Status = Withdrawn, Withdrawn.Status()
+	for i := range r.Purposes {
+		r.Purposes[i].Granted = false
+	}
+	r.Withdrawal = &Withdrawal{At: Stamp(at), Method: method, RecordedPackets: r.RecordedPackets()}
+	r.Note(at, "withdrawn", "by "+method)
+	return true
+}
+
+// End closes the record. Ending twice keeps the first end.
+func (r *Record) End(at time.Time, cause string) {
+	if r.Ended() {
+		return
+	}
+	r.Abandon(at)
+	r.Call.EndedAt, r.Call.EndCause = Stamp(at), cause
+	r.Note(at, "ended", cause)
+}
+
+// CutOff closes a record whose gateway died with the call: what it claims is
+// only what was evidenced before. A recording without a first packet never
+// happened as far as anyone can prove, and is dropped with a word about it.
+func (r *Record) CutOff(at time.Time, writer string) {
+	r.Writer = writer
+	kept := r.Recordings[:0]
+	for _, rec := range r.Recordings {
+		if rec.FirstPacketAt.IsZero() {
+			r.Note(at, "recording_unproven", "no packet to "+rec.Recorder+" was evidenced")
+			continue
+		}
+		rec.State = RecordingOff
+		rec.Fault = "gateway stopped: counts are those of the last evidence, the end is its restart"
+		if rec.ClosedAt.IsZero() {
+			rec.ClosedAt = Stamp(at)
+		}
+		kept = append(kept, rec)
+	}
+	r.Recordings = kept
+	r.End(at, "gateway stopped during the call")
+}
+
+// Merge takes over what another writer did to the stored version other while r
+// was being written: a withdrawal always wins. r moves above other's epoch.
+// It reports whether consent was withdrawn by it, so that the gate is shut.
+func (r *Record) Merge(other *Record) (withdrawn bool) {
+	if other.Epoch > r.Epoch {
+		r.Epoch = other.Epoch
+	}
+	if other.Withdrawal != nil && r.Withdrawal == nil {
+		withdrawn = r.Withdraw(other.Withdrawal.At, other.Withdrawal.Method)
+	}
+	r.Note(other.UpdatedAt, "merged", fmt.Sprintf("with a change of epoch %d by another writer", other.Epoch))
+	return withdrawn
+}

@@ -1,0 +1,200 @@
+package consent
+
+import (
+	"slices"
+	"time"
+)
+
+// Schema names the shape of a stored [Record].
+const Schema = "consentgw.record/1"
+
+// RecordID identifies the record of one call: a UUID in its textual form.
+type RecordID string
+
+// Record is the evidence of one call: who was called, what was heard, pressed
+// and decided, when it was stored, and which packets reached a recorder. It is
+// owned by the goroutine of its call; everyone else reads a Clone.
+type Record struct {
+	Schema string   `json:"schema"`
+	ID     RecordID `json:"record_id"`
+	// Epoch counts the versions, Writer names who wrote this one. Together
+	// they are the compare-and-set of the [Store].
+	Epoch   uint64 `json:"epoch"`
+	Writer  string `json:"writer"`
+	Node    string `json:"node"`
+	Subject string `json:"subject"` // the asked party's number as it was signalled; empty if withheld
+	Call    Call   `json:"call"`
+	Terms   Terms  `json:"policy"`
+	Notice  Notice `json:"notice"`
+	Standing
+	Recordings []Recording `json:"recordings,omitempty"`
+	Withdrawal *Withdrawal `json:"withdrawal,omitempty"`
+	History    []Event     `json:"history"`
+	UpdatedAt  time.Time   `json:"updated_at"`
+}
+
+// Standing is the decision as it stands.
+type Standing struct {
+	Outcome   Outcome   `json:"outcome"`
+	Status    Status    `json:"status"`
+	Press     *Press    `json:"press,omitempty"` // the key that decided
+	Purposes  []Grant   `json:"purposes"`
+	DecidedAt time.Time `json:"decided_at,omitzero"`
+	StoredAt  time.Time `json:"stored_at,omitzero"`
+}
+
+// Call is the signalling side of the record.
+type Call struct {
+	TrunkCallID    string    `json:"trunk_call_id"`
+	PlatformCallID string    `json:"platform_call_id,omitempty"`
+	Direction      string    `json:"direction"` // "inbound": trunk to platform
+	Trunk          string    `json:"trunk"`
+	Route          string    `json:"route"`
+	Platform       string    `json:"platform,omitempty"`
+	Target         string    `json:"target,omitempty"`
+	Called         string    `json:"called"`
+	InvitedAt      time.Time `json:"invited_at"`
+	AnsweredAt     time.Time `json:"answered_at,omitzero"`  // by the gateway
+	ConnectedAt    time.Time `json:"connected_at,omitzero"` // to the platform
+	EndedAt        time.Time `json:"ended_at,omitzero"`
+	EndCause       string    `json:"end_cause,omitempty"`
+}
+
+// Terms are the policy under which the question was put, as it stood then.
+type Terms struct {
+	Name         string     `json:"name"`
+	Controller   Controller `json:"controller,omitzero"`
+	Jurisdiction string     `json:"jurisdiction,omitempty"`
+	Basis        string     `json:"basis,omitempty"`
+	Retention    Retention  `json:"retention,omitzero"`
+	Withdraw     string     `json:"withdraw,omitempty"` // key sequence
+}
+
+// Notice is which notice was played and how much of it was heard.
+type Notice struct {
+	ID          string `json:"id,omitempty"`
+	Version     string `json:"version,omitempty"`
+	Language    string `json:"language,omitempty"`
+	Codec       string `json:"codec,omitempty"`
+	AudioSHA256 string `json:"audio_sha256,omitempty"`
+	TextSHA256  string `json:"text_sha256,omitempty"`
+	Heard
+}
+
+// Grant is the decision for one purpose.
+type Grant struct {
+	Purpose string `json:"purpose"`
+	Granted bool   `json:"granted"`
+}
+
+// Withdrawal is how a granted consent was taken back.
+type Withdrawal struct {
+	At     time.Time `json:"at"`     // when the gate was shut, or the request came after the call
+	Method string    `json:"method"` // "key", "api"
+	// RecordedPackets is how many packets had reached the recorders by then.
+	RecordedPackets uint64 `json:"recorded_packets"`
+}
+
+// RecordingState says whether copies flow.
+type RecordingState string
+
+// The recording states.
+const (
+	RecordingOff    RecordingState = "off"
+	RecordingOn     RecordingState = "on"
+	RecordingPaused RecordingState = "paused"
+)
+
+// Recording is the evidence of the copies at one recorder. Its packet counts
+// are the gate's own.
+type Recording struct {
+	Recorder      string         `json:"recorder"`
+	State         RecordingState `json:"state"`
+	OpenedAt      time.Time      `json:"opened_at"`
+	ClosedAt      time.Time      `json:"closed_at,omitzero"`
+	FirstPacketAt time.Time      `json:"first_packet_at,omitzero"`
+	LastPacketAt  time.Time      `json:"last_packet_at,omitzero"`
+	Caller        Copies         `json:"caller"`
+	Agent         Copies         `json:"agent"`
+	BeforeGrant   uint64         `json:"packets_before_grant"` // 0 by law
+	AfterStop     uint64         `json:"packets_after_stop"`   // 0 by law
+	Pauses        []Pause        `json:"pauses,omitempty"`
+	Fault         string         `json:"fault,omitempty"` // why copies are missing
+}
+
+// Copies counts one direction of a recording.
+type Copies struct {
+	SSRC    uint32 `json:"ssrc"`
+	Packets uint64 `json:"packets"` // handed to the network
+	Lost    uint64 `json:"lost"`    // the network did not take them
+}
+
+// Pause is a stretch without copies inside a recording.
+type Pause struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to,omitzero"`
+	Reason string    `json:"reason"` // "hold", "api"
+}
+
+// Event is one line of the history. The history only grows.
+type Event struct {
+	At   time.Time `json:"at"`
+	Type string    `json:"type"`
+	Text string    `json:"text,omitempty"`
+}
+
+// Stamp is the precision and the zone of every time in a record: UTC,
+// milliseconds.
+func Stamp(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC().Truncate(time.Millisecond)
+}
+
+// Clone returns a deep copy.
+func (r *Record) Clone() *Record {
+	c := *r
+	c.Purposes = slices.Clone(r.Purposes)
+	c.History = slices.Clone(r.History)
+	c.Recordings = slices.Clone(r.Recordings)
+	for i := range c.Recordings {
+		c.Recordings[i].Pauses = slices.Clone(c.Recordings[i].Pauses)
+	}
+	if r.Press != nil {
+		p := *r.Press
+		c.Press = &p
+	}
+	if r.Withdrawal != nil {
+		w := *r.Withdrawal
+		c.Withdrawal = &w
+	}
+	return &c
+}
+
+// Ended reports whether the call is over.
+func (r *Record) Ended() bool { return !r.Call.EndedAt.IsZero() }
+
+// Recording is the state over all recorders: on if any copies flow, else
+// paused if any is paused, else off.
+func (r *Record) Recording() RecordingState {
+	state := RecordingOff
+	for _, rec := range r.Recordings {
+		switch rec.State {
+		case RecordingOn:
+			return RecordingOn
+		case RecordingPaused:
+			state = RecordingPaused
+		}
+	}
+	return state
+}
+
+// RecordedPackets is how many packets were handed to all recorders.
+func (r *Record) RecordedPackets() uint64 {
+	var n uint64
+	for _, rec := range r.Recordings {
+		n += rec.Caller.Packets + rec.Agent.Packets
+	}
+	return n
+}
