@@ -1,0 +1,80 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type tapMetrics struct {
+	sent       *prometheus.CounterVec
+	lost       *prometheus.CounterVec
+	blocked    *prometheus.CounterVec
+	violations prometheus.Counter
+	open       prometheus.Gauge
+}
+
+func newTapMetrics(f factory) tapMetrics {
+	states := f.gaugeVec("gate_state", "Gates by state.", "state")
+	return tapMetrics{
+		sent: f.counterVec("fork_packets_total", "Packets copied to a recorder under a stored consent.", "recorder"),
+		lost: f.counterVec("fork_lost_packets_total",
+			"Packets permitted for a recorder that the network did not take.", "recorder"),
+		blocked: f.counterVec("fork_blocked_packets_total", "Packets that a gate kept from a recorder.", "reason"),
+		violations: f.counter("fork_violations_total",
+			"Packets that reached a recorder without a stored consent in force. Must stay 0: alert on any increase."),
+		open: states.WithLabelValues("open"),
+	}
+}
+
+// Forked adds the packets handed to the network for a recorder, and those that
+// the network did not take.
+func (s *Set) Forked(recorder string, sent, lost uint64) {
+	s.tap.sent.WithLabelValues(label(recorder)).Add(float64(sent))
+	s.tap.lost.WithLabelValues(label(recorder)).Add(float64(lost))
+}
+
+// Blocked adds n packets that a gate kept back, because of a reason from a
+// fixed list.
+func (s *Set) Blocked(reason string, n uint64) {
+	s.tap.blocked.WithLabelValues(label(reason)).Add(float64(n))
+}
+
+// Violations adds n packets that were recorded against the law.
+func (s *Set) Violations(n uint64) { s.tap.violations.Add(float64(n)) }
+
+// GateOpened counts a gate as open. GateShut must follow.
+func (s *Set) GateOpened() { s.tap.open.Inc() }
+
+// GateShut ends what GateOpened began.
+func (s *Set) GateShut() { s.tap.open.Dec() }
+
+type mediaMetrics struct {
+	packets *prometheus.CounterVec
+	dropped *prometheus.CounterVec
+	ports   *prometheus.GaugeVec
+}
+
+func newMediaMetrics(f factory) mediaMetrics {
+	return mediaMetrics{
+		packets: f.counterVec("rtp_packets_total", "RTP packets received and sent.", "leg", "dir"),
+		dropped: f.counterVec("rtp_dropped_packets_total", "Datagrams received and not used, by why.", "leg", "reason"),
+		ports:   f.gaugeVec("rtp_ports", "RTP port pairs by state.", "side", "state"),
+	}
+}
+
+// RTP adds packets of a leg ("trunk", "platform") in a direction ("in", "out").
+func (s *Set) RTP(leg, dir string, packets uint64) {
+	s.media.packets.WithLabelValues(label(leg), label(dir)).Add(float64(packets))
+}
+
+// RTPDropped adds datagrams that came on a leg's port and were not used,
+// because of a reason from a fixed list.
+func (s *Set) RTPDropped(leg, reason string, packets uint64) {
+	s.media.dropped.WithLabelValues(label(leg), label(reason)).Add(float64(packets))
+}
+
+// Ports says how many port pairs of a side ("trunk", "platform", "recorder")
+// are in use, resting after use, and free.
+func (s *Set) Ports(side string, used, resting, free int) {
+	side = label(side)
+	s.media.ports.WithLabelValues(side, "used").Set(float64(used))
+	s.media.ports.WithLabelValues(side, "resting").Set(float64(resting))
+	s.media.ports.WithLabelValues(side, "free").Set(float64(free))
+}
