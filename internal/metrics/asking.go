@@ -57,7 +57,9 @@ func (s *Set) StoreOp(op, result string, seconds float64) {
 }
 
 // StoreUp says whether the store answers: "redis" or "embedded".
-func (s *Set) StoreUp(store string, up bool) { s.store.up.WithLabelValues(label(store)).Set(number(up)) }
+func (s *Set) StoreUp(store string, up bool) {
+	s.store.up.WithLabelValues(label(store)).Set(number(up))
+}
 
 // Spool says how many records wait for the store.
 func (s *Set) Spool(depth int) { s.store.spool.Set(float64(depth)) }
