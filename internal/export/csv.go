@@ -31,8 +31,9 @@ func CSV(ctx context.Context, w io.Writer, store consent.Store, q consent.Query)
 	if err := row(&head, Header()); err != nil {
 		return 0, err
 	}
+	all := columns()
 	return pages(ctx, w, store, q, head.Bytes(), func(b *bytes.Buffer, r *consent.Record) error {
-		return row(b, cells(r))
+		return row(b, cells(all, r))
 	})
 }
 
@@ -56,8 +57,8 @@ func row(b *bytes.Buffer, cells []string) error {
 	return w.Error()
 }
 
-func cells(r *consent.Record) []string {
-	all, media := columns(), sum(r.Recordings)
+func cells(all []column, r *consent.Record) []string {
+	media := sum(r.Recordings)
 	out := make([]string, len(all))
 	for i, c := range all {
 		out[i] = cell(c.value(r, media))
