@@ -1,0 +1,12 @@
+// Package media carries the voice of a call: the port pairs of a side, one
+// [Stream] for each party, the player of notices, the relay between two
+// streams, and the copies that a [Tap] sends to a recorder behind a [Gate].
+//
+// A packet takes one way, top to bottom, in [Stream.Run]: is it RTP, is it from
+// the agreed source, is it a key, then to the peer, then to the tap. On that
+// way nothing locks, allocates, waits or logs: everything that changes during a
+// call is swapped whole by an atomic pointer, every send is tried once, and
+// what is not used is counted.
+//
+// Nothing but the two laws of G.711 and telephone events is carried.
+package media

@@ -1,0 +1,134 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+)
+
+// ErrUnusableFar: packets must not or cannot be sent to that address.
+var ErrUnusableFar = errors.New("address cannot be used for media")
+
+// Far is what was agreed with the far end about one stream. It is swapped
+// whole.
+type Far struct {
+	// Addr is the address of its SDP. Port 0 or an unspecified address (hold by
+	// RFC 2543): nothing is sent anywhere. No address but a port (a host name):
+	// it is learned from Signalled.
+	Addr netip.AddrPort
+	// Signalled is where its signalling comes from: a telephone behind a NAT
+	// sends from there. The zero address: not known.
+	Signalled   netip.Addr
+	Law         Law
+	PayloadType uint8 // of Law, in both directions
+	EventPT     int   // of telephone-event (RFC 4733); -1 or 0: none
+	EventRate   int   // its clock rate in Hz; 0 means 8000
+	// Send and Receive are what we may send and shall expect.
+	Send, Receive bool
+}
+
+// UsableFar says why packets must not be sent to addr from the local address
+// bound, or nil. It refuses what is not one host (multicast, broadcast,
+// unspecified), what depends on the interface (link-local), port 0, another
+// address family, and a loopback address unless we are bound to one ourselves.
+// Whether it is a socket of ours, [Ports.Holds] tells.
+func UsableFar(addr netip.AddrPort, bound netip.Addr) error {
+	ip, bound := addr.Addr().Unmap(), bound.Unmap()
+	reason := ""
+	switch {
+	case !ip.IsValid():
+		reason = "no address"
+	case addr.Port() == 0:
+		reason = "port 0"
+	case ip.IsUnspecified():
+		reason = "unspecified address"
+	case ip.IsMulticast():
+		reason = "multicast"
+	case ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		reason = "broadcast"
+	case ip.IsLinkLocalUnicast():
+		reason = "link-local"
+	case bound.IsValid() && ip.Is4() != bound.Is4():
+		reason = fmt.Sprintf("address family differs from our %s", bound)
+	case ip.IsLoopback() && bound.IsValid() && !bound.IsLoopback() && !bound.IsUnspecified():
+		reason = "loopback"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %s", ErrUnusableFar, addr, reason)
+}
+
+// agreement is a Far in force, with the route that its packets take.
+type agreement struct {
+	Far
+	route *route
+}
+
+// route is where the packets of one agreed address come from and go to. The
+// next agreement keeps it if the address stays the same.
+type route struct {
+	agreed target
+	// locked is the source that was learned: stored once by Run, read by
+	// whoever sends. Nil: none yet.
+	locked atomic.Pointer[target]
+}
+
+type target struct {
+	addr netip.AddrPort
+	sa   syscall.Sockaddr // nil: cannot be sent to; used by one sender at a time
+}
+
+// agree makes the agreement that follows the one before, which may be nil.
+func agree(far Far, before *agreement) *agreement {
+	far.Addr, far.Signalled = unmap(far.Addr), far.Signalled.Unmap()
+	if before != nil && before.Far == far {
+		return before // a repeated offer changes nothing
+	}
+	a := &agreement{Far: far}
+	if before != nil && before.Addr == far.Addr {
+		a.route = before.route
+	} else {
+		a.route = &route{agreed: target{addr: far.Addr, sa: sockaddr(far.Addr)}}
+	}
+	return a
+}
+
+// destination is where a packet goes now: to the locked source (symmetric RTP,
+// RFC 4961), before that to the agreed address; nil is nowhere.
+func (a *agreement) destination() syscall.Sockaddr {
+	if a == nil || !a.Send || a.Addr.Port() == 0 || a.Addr.Addr().IsUnspecified() {
+		return nil
+	}
+	if locked := a.route.locked.Load(); locked != nil {
+		return locked.sa
+	}
+	return a.route.agreed.sa
+}
+
+// kind is what a payload type stands for under an agreement.
+type kind uint8
+
+const (
+	unknown kind = iota
+	audio
+	event
+)
+
+// kindOf reads a payload type. The static type of the other law counts as
+// audio as well: some far ends agree on one law and send the other, and a call
+// that is silent for that reason helps nobody.
+func (a *agreement) kindOf(pt uint8) (kind, Law) {
+	switch {
+	case pt == a.PayloadType:
+		return audio, a.Law
+	case a.EventPT > 0 && int(pt) == a.EventPT:
+		return event, a.Law
+	case pt == staticPCMU:
+		return audio, PCMU
+	case pt == staticPCMA:
+		return audio, PCMA
+	}
+	return unknown, a.Law
+}

@@ -1,0 +1,87 @@
+package media
+
+import (
+	"net"
+	"time"
+
+	"consentgw/internal/dtmf"
+)
+
+const (
+	// pressBuffer is how many presses wait for a reader: more than a caller can
+	// press while a notice is answered.
+	pressBuffer = 32
+	// lostEnd is when to ask the decoder for a press that has no end: just after
+	// its own limit.
+	lostEnd = 160 * time.Millisecond
+)
+
+// keys is the keypad of the far end. Owned by Stream.Run, but for the channel.
+type keys struct {
+	presses chan dtmf.Press
+	decoder *dtmf.Decoder
+	rate    int
+	// due is when a press that lost its end counts as over; zero: all ended.
+	due time.Time
+	// armed is the read deadline that was set for it; zero: none.
+	armed time.Time
+}
+
+// Presses are the RFC 4733 key presses of the far end, from its locked source
+// only, each as [dtmf.Decoder] reports it. They wait here until somebody reads,
+// with the time at which they were pressed: whether a key came too early, the
+// reader judges. The channel is never closed.
+func (s *Stream) Presses() <-chan dtmf.Press { return s.keys.presses }
+
+// press takes one telephone-event packet.
+func (s *Stream) press(now time.Time, h *heard) {
+	s.in.events.Add(1)
+	k := &s.keys
+	if rate := h.far.eventRate(); k.decoder == nil || k.rate != rate {
+		k.decoder, k.rate = dtmf.NewDecoder(rate), rate
+	}
+	k.due = now.Add(lostEnd)
+	if press, ok := k.decoder.Push(now, h.pt, h.ssrc, h.ts, h.payload); ok {
+		s.deliver(press)
+	}
+}
+
+// expire ends the presses that lost their end. It is asked with every packet,
+// and by the read deadline when there is none.
+func (s *Stream) expire(now time.Time) {
+	k := &s.keys
+	if k.due.IsZero() {
+		return
+	}
+	for {
+		press, ok := k.decoder.Expire(now)
+		if !ok {
+			break
+		}
+		s.deliver(press)
+	}
+	if !now.Before(k.due) {
+		k.due = time.Time{}
+	}
+}
+
+func (s *Stream) deliver(p dtmf.Press) {
+	select {
+	case s.keys.presses <- p:
+	default:
+		s.in.pressesLost.Add(1)
+	}
+}
+
+// arm sets a read deadline while a press has no end yet, so that silence cannot
+// hide its end. It touches the socket once or twice a press.
+func (k *keys) arm(now time.Time, conn *net.UDPConn) {
+	switch {
+	case k.due.IsZero() && k.armed.IsZero():
+		return
+	case !k.armed.IsZero() && now.Before(k.armed):
+		return
+	}
+	k.armed = k.due
+	conn.SetReadDeadline(k.due) // zero: none
+}

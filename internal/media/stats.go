@@ -1,0 +1,63 @@
+package media
+
+import "sync/atomic"
+
+// Stats are what a stream did so far, in packets unless it says otherwise.
+type Stats struct {
+	Inbound
+	Outbound
+}
+
+// Inbound is what came from the network. Received is what was used; every other
+// RTP datagram is in one of the Dropped fields.
+type Inbound struct {
+	Received         uint64 // from the locked source, of a known payload type
+	Events           uint64 // of these, telephone events
+	PressesLost      uint64 // key presses that found the channel full
+	RTCP             uint64 // on the RTCP port; not read
+	ReadErrors       uint64 // of the sockets
+	DroppedSource    uint64 // not from the agreed or learned source, or nothing is agreed
+	DroppedMalformed uint64
+	DroppedNotRTP    uint64
+	DroppedPayload   uint64 // of a payload type that was not agreed, or without a payload
+	DroppedHeld      uint64 // came while nothing was to be received
+}
+
+// Outbound is what went to the far end.
+type Outbound struct {
+	Sent       uint64 // taken by the network: relayed and played
+	Relayed    uint64 // of these, from the other stream
+	Converted  uint64 // of the relayed, from one law to the other
+	Displaced  uint64 // not relayed because a notice or a tone was playing
+	Unsent     uint64 // held, or no address known
+	Unmapped   uint64 // telephone events that the far end did not agree to
+	Late       uint64 // from before the moment the relay turned to their source
+	SendErrors uint64 // the network did not take them
+}
+
+type inCounters struct {
+	received, events, pressesLost, rtcp, readErrors         atomic.Uint64
+	source, malformed, notRTP, payload, held /* dropped */ atomic.Uint64
+}
+
+type outCounters struct {
+	sent, relayed, converted, displaced, unsent, unmapped, late, errors atomic.Uint64
+}
+
+// Stats returns the counters; each is exact, together they are not one moment.
+func (s *Stream) Stats() Stats {
+	in, out := &s.in, &s.counts
+	return Stats{
+		Inbound: Inbound{
+			Received: in.received.Load(), Events: in.events.Load(), PressesLost: in.pressesLost.Load(),
+			RTCP: in.rtcp.Load(), ReadErrors: in.readErrors.Load(),
+			DroppedSource: in.source.Load(), DroppedMalformed: in.malformed.Load(),
+			DroppedNotRTP: in.notRTP.Load(), DroppedPayload: in.payload.Load(), DroppedHeld: in.held.Load(),
+		},
+		Outbound: Outbound{
+			Sent: out.sent.Load(), Relayed: out.relayed.Load(), Converted: out.converted.Load(),
+			Displaced: out.displaced.Load(), Unsent: out.unsent.Load(), Unmapped: out.unmapped.Load(),
+			Late: out.late.Load(), SendErrors: out.errors.Load(),
+		},
+	}
+}

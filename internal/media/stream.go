@@ -1,0 +1,238 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"consentgw/internal/dtmf"
+)
+
+// ErrRunning: a stream has one packet loop in its life.
+var ErrRunning = errors.New("packet loop was started already")
+
+// maxReadErrors in a row, with no packet between them, end the packet loop: the
+// socket is broken, and retrying would only burn the processor.
+const maxReadErrors = 1000
+
+// Stream is one RTP socket pair and its far end. Connect, RelayTo, TapTo, Play,
+// Ring and Stats may be called at any time beside Run.
+type Stream struct {
+	// Set by Ports.Open, then constant.
+	ports  *Ports
+	pair   *pair
+	local  netip.AddrPort
+	ssrc   uint32
+	socket *socket // used by the holder of out.token
+	// Swapped whole; read without a lock. Nil: nothing agreed, nowhere, none.
+	far  atomic.Pointer[agreement]
+	peer atomic.Pointer[Stream]
+	tap  atomic.Pointer[Tap]
+	// Owned by Run.
+	source source
+	keys   keys
+
+	out    outbound
+	in     inCounters
+	counts outCounters
+	life   life
+}
+
+// life is how far a stream got.
+type life struct{ running, closed atomic.Bool }
+
+// Open opens a stream on a pair drawn by chance. A port that another process
+// holds is skipped; if only resting pairs are left, the longest-rested goes
+// first and is counted. The error is or wraps [ErrNoPorts], [ErrPortsClosed],
+// or what the system said (no such address, too many open files).
+func (p *Ports) Open() (*Stream, error) {
+	got, err := p.take(p.listen)
+	if err != nil {
+		return nil, err
+	}
+	socket, err := newSocket(got.rtp)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open stream: %w", err), p.release(got))
+	}
+	s := &Stream{ports: p, pair: got, local: localOf(got.rtp), ssrc: NewSSRC(), socket: socket}
+	s.keys.presses = make(chan dtmf.Press, pressBuffer)
+	s.out.start()
+	return s, nil
+}
+
+// NewSSRC draws a synchronisation source; never 0, which means "none" in records.
+func NewSSRC() uint32 {
+	for {
+		if ssrc := rand.Uint32(); ssrc != 0 {
+			return ssrc
+		}
+	}
+}
+
+// Local is the RTP address; RTCP is one port above.
+func (s *Stream) Local() netip.AddrPort { return s.local }
+
+// SSRC is the synchronisation source of all that this stream sends; never 0.
+func (s *Stream) SSRC() uint32 { return s.ssrc }
+
+// Connect puts an agreement in force, after the first description and after
+// every later one. Another address than before starts the learning of the
+// source anew; the same address keeps the source. An agreement that changes
+// nothing changes nothing. One goroutine connects at a time.
+//
+// Whether packets should go to that address at all is the caller's to decide:
+// see [UsableFar] and [Ports.Holds].
+func (s *Stream) Connect(far Far) { s.far.Store(agree(far, s.far.Load())) }
+
+// RelayTo sends what this stream receives from now on to the far end of peer.
+// Nil: nowhere.
+func (s *Stream) RelayTo(peer *Stream) { s.peer.Store(peer) }
+
+// TapTo copies what this stream receives from now on to t. Nil: no copies. One
+// packet may still be on its way to the tap before; the gate is what ends
+// copies, not the tap.
+func (s *Stream) TapTo(t *Tap) { s.tap.Store(t) }
+
+// Run is the packet loop; exactly one, else [ErrRunning]. It ends with ctx, and
+// then returns context.Cause(ctx); or with a socket that is closed or broken.
+// ICMP errors are survived and counted.
+func (s *Stream) Run(ctx context.Context) error {
+	if s.life.running.Swap(true) {
+		return ErrRunning
+	}
+	ctx, end := context.WithCancel(ctx)
+	woken := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(woken)
+		s.pair.rtp.SetReadDeadline(time.Unix(1, 0))
+		s.pair.rtcp.SetReadDeadline(time.Unix(1, 0))
+	})
+	var rtcp sync.WaitGroup
+	defer rtcp.Wait()
+	defer func() { end(); <-woken }()
+	rtcp.Go(func() { s.readRTCP(ctx) })
+	return s.readRTP(ctx)
+}
+
+func (s *Stream) readRTP(ctx context.Context) error {
+	buf := make([]byte, maxPacket+1) // one more, to see that a datagram is longer
+	for broken := 0; broken < maxReadErrors; {
+		n, from, err := s.pair.rtp.ReadFromUDPAddrPort(buf)
+		now := time.Now()
+		switch {
+		case err == nil:
+			broken = 0
+			s.handle(now, buf[:n], from)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			s.expire(now)
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("stream %s: %w", s.local, err)
+		default:
+			broken++
+			s.in.readErrors.Add(1)
+		}
+		s.keys.arm(now, s.pair.rtp)
+		// After arm, which may have moved the deadline that ctx set.
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return fmt.Errorf("stream %s: socket is broken", s.local)
+}
+
+// readRTCP empties the RTCP socket: reports are counted and otherwise ignored,
+// so nothing in them can move anything.
+func (s *Stream) readRTCP(ctx context.Context) {
+	buf := make([]byte, maxPacket)
+	for broken := 0; broken < maxReadErrors && ctx.Err() == nil; {
+		_, _, err := s.pair.rtcp.ReadFromUDPAddrPort(buf)
+		switch {
+		case err == nil:
+			broken = 0
+			s.in.rtcp.Add(1)
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
+			return
+		default:
+			broken++
+			s.in.readErrors.Add(1)
+		}
+	}
+}
+
+// heard is a packet of the far end, with what it is under which agreement.
+type heard struct {
+	packet
+	what kind
+	law  Law // of audio
+	far  *agreement
+}
+
+// handle takes one datagram: is it RTP, is it the far end's, is it a key; then
+// to the peer, then to the tap.
+func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort) {
+	h, ok := s.accept(data, from)
+	if !ok {
+		return
+	}
+	if h.what == event {
+		s.press(now, &h)
+	}
+	s.expire(now)
+	if peer := s.peer.Load(); peer != nil {
+		peer.forward(now, &h, s)
+	}
+	s.tap.Load().offer(now, &h)
+}
+
+// accept answers the first two questions, and counts why not.
+func (s *Stream) accept(data []byte, from netip.AddrPort) (h heard, ok bool) {
+	var is verdict
+	h.packet, is = parse(data)
+	h.far = s.far.Load()
+	switch {
+	case is == notRTP:
+		s.in.notRTP.Add(1)
+	case is == malformed:
+		s.in.malformed.Add(1)
+	case h.far == nil:
+		s.in.source.Add(1)
+	case !h.far.Receive:
+		s.in.held.Add(1)
+	default:
+		return h, s.agreed(&h, unmap(from))
+	}
+	return h, false
+}
+
+// agreed reports whether a packet is what was agreed, from where it was agreed.
+func (s *Stream) agreed(h *heard, from netip.AddrPort) bool {
+	h.what, h.law = h.far.kindOf(h.pt)
+	switch {
+	case !s.source.accept(h.far, from, &h.packet, h.what != unknown):
+		s.in.source.Add(1)
+	case h.what == unknown, len(h.payload) == 0:
+		s.in.payload.Add(1)
+	case h.what == event && len(h.payload)%eventSize != 0:
+		s.in.malformed.Add(1)
+	default:
+		s.in.received.Add(1)
+		return true
+	}
+	return false
+}
+
+// Close closes the sockets and lays the ports to rest. It is idempotent, and
+// comes after Run, Play and Ring returned.
+func (s *Stream) Close() error {
+	if s.life.closed.Swap(true) {
+		return nil
+	}
+	return s.ports.release(s.pair)
+}

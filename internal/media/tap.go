@@ -1,0 +1,106 @@
+package media
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Sink takes the copies of a tap. Send neither blocks nor keeps the slice;
+// false means that the packet was lost.
+type Sink interface{ Send(packet []byte) bool }
+
+// Tap copies what one stream receives to its sinks, behind a gate. Copies keep
+// the sequence number, the timestamp and the marker of the original; they bear
+// the tap's own SSRC and the static payload type of the law they came in.
+// Telephone events are never copied.
+type Tap struct {
+	// Set by NewTap and Then, then constant.
+	gate  *Gate
+	ssrc  uint32
+	sinks []Sink
+	next  *Tap
+	// busy is held while a packet is copied. A tap serves one stream; while it
+	// is moved from one to another two may offer, and the later one loses.
+	busy atomic.Bool
+	// Owned by the holder of busy.
+	buf [maxPacket]byte
+
+	sent, lost, stripped atomic.Uint64
+	first, last          atomic.Int64 // Unix nanoseconds, 0 never
+}
+
+// TapCounts are what a tap did, in packets; a packet for two sinks counts twice.
+type TapCounts struct {
+	Sent     uint64 // handed to the network
+	Lost     uint64 // passed the gate, but the network did not take it
+	Stripped uint64 // telephone events that came while the gate was open
+	FirstAt  time.Time
+	LastAt   time.Time // of what was sent; zero if nothing was
+}
+
+// NewTap makes a tap that nothing feeds yet: see [Stream.TapTo]. Without a gate
+// nothing passes.
+func NewTap(g *Gate, ssrc uint32, sinks ...Sink) *Tap {
+	return &Tap{gate: g, ssrc: ssrc, sinks: sinks}
+}
+
+// Then makes next get what t gets, through its own gate and with its own
+// counts, and returns t: the way to feed several recorders from one stream. It
+// must be called before t is in use, and makes no loop.
+func (t *Tap) Then(next *Tap) *Tap {
+	t.next = next
+	return t
+}
+
+// SSRC is the synchronisation source of the copies.
+func (t *Tap) SSRC() uint32 { return t.ssrc }
+
+// Counts returns what was copied so far.
+func (t *Tap) Counts() TapCounts {
+	return TapCounts{
+		Sent: t.sent.Load(), Lost: t.lost.Load(), Stripped: t.stripped.Load(),
+		FirstAt: instant(t.first.Load()), LastAt: instant(t.last.Load()),
+	}
+}
+
+func instant(nanoseconds int64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds)
+}
+
+// offer copies a packet if the gate agrees. A telephone event is counted
+// instead: keys can be card numbers. A nil tap takes nothing.
+func (t *Tap) offer(now time.Time, h *heard) {
+	for ; t != nil; t = t.next {
+		switch {
+		case t.gate == nil:
+		case h.what == event:
+			if t.gate.Passing() {
+				t.stripped.Add(1)
+			}
+		case t.gate.enter():
+			t.copy(now, h)
+			t.gate.leave()
+		}
+	}
+}
+
+func (t *Tap) copy(now time.Time, h *heard) {
+	if !t.busy.CompareAndSwap(false, true) {
+		t.lost.Add(uint64(len(t.sinks)))
+		return
+	}
+	defer t.busy.Store(false)
+	n := copy(build(t.buf[:], h.marker, h.law.static(), h.seq, h.ts, t.ssrc), h.payload)
+	for _, sink := range t.sinks {
+		if !sink.Send(t.buf[:headerSize+n]) {
+			t.lost.Add(1)
+			continue
+		}
+		t.sent.Add(1)
+		t.first.CompareAndSwap(0, now.UnixNano())
+		t.last.Store(now.UnixNano())
+	}
+}
