@@ -1,0 +1,131 @@
+// Package prompts holds the notices: what is played to ask for consent and
+// what is said around it, by notice, version and language.
+//
+// A prompt is one audio file and the text it speaks. Both are hashed, because
+// the record of a decision says exactly what was heard. A version of a notice
+// never changes once it has been used; Seal holds that across restarts.
+package prompts
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The prompts of a notice. Only Ask is compulsory.
+const (
+	Ask           = "ask"            // the notice and the question
+	Agreed        = "agreed"         // after a yes
+	Refused       = "refused"        // after a no
+	NotUnderstood = "not-understood" // after another key, or none
+	Stopped       = "stopped"        // the recording was stopped during the call
+	Resumed       = "resumed"        // and goes on
+	Connecting    = "connecting"     // before the platform is dialed
+	Unrecorded    = "unrecorded"     // something failed, the call goes on unrecorded
+	More          = "more"           // the second layer: basis, retention, rights
+)
+
+// Names returns all prompt names, Ask first.
+func Names() []string {
+	return []string{Ask, Agreed, Refused, NotUnderstood, Stopped, Resumed, Connecting, Unrecorded, More}
+}
+
+// Errors that Library.Notice wraps; the text adds what there is instead.
+var (
+	ErrNoNotice   = errors.New("no such notice")
+	ErrNoLanguage = errors.New("notice not available in this language")
+)
+
+// A Prompt is a piece of speech. It never changes and is shared by all calls;
+// nobody writes to PCMU or PCMA.
+type Prompt struct {
+	Name        string
+	Text        string // the text file as it is, UTF-8
+	TextSHA256  string // of the bytes of the text file, in lower-case hex
+	AudioSHA256 string // of the bytes of the WAV file, in lower-case hex
+	Duration    time.Duration
+	PCMU        []byte // 8000 bytes a second, ITU-T G.711 µ-law
+	PCMA        []byte // the same in A-law
+}
+
+// A Notice is one version of a notice in one language. It never changes.
+type Notice struct {
+	ID       string
+	Version  string // a positive decimal number
+	Language string
+
+	number  int // Version as a number
+	prompts map[string]*Prompt
+}
+
+// Prompt returns the prompt of that name, nil if the notice has none. Every
+// notice has Ask.
+func (n *Notice) Prompt(name string) *Prompt { return n.prompts[name] }
+
+// Prompts returns the prompts there are, in the order of Names.
+func (n *Notice) Prompts() []*Prompt {
+	var all []*Prompt
+	for _, name := range Names() {
+		if p := n.prompts[name]; p != nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// A Library is a set of notices, constant once opened and safe for concurrent
+// use.
+type Library struct {
+	all    []*Notice      // every version, sorted by id, language, version
+	newest map[string]int // the version in force by notice id
+}
+
+func newLibrary(all []*Notice) *Library {
+	slices.SortFunc(all, func(a, b *Notice) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Language, b.Language), a.number-b.number)
+	})
+	l := &Library{all: all, newest: make(map[string]int)}
+	for _, n := range all {
+		l.newest[n.ID] = max(l.newest[n.ID], n.number)
+	}
+	return l
+}
+
+// Notices returns the notices in force, sorted by id and language.
+//
+// In force is the highest version of a notice. A language that only an older
+// version has is not in force: what it says is no longer what is said.
+func (l *Library) Notices() []*Notice {
+	var current []*Notice
+	for _, n := range l.all {
+		if n.number == l.newest[n.ID] {
+			current = append(current, n)
+		}
+	}
+	return current
+}
+
+// Notice returns the version in force of a notice in exactly this language.
+// ErrNoNotice or ErrNoLanguage if there is none; the error names those there
+// are.
+func (l *Library) Notice(id, language string) (*Notice, error) {
+	var languages, ids []string
+	for _, n := range l.Notices() {
+		switch {
+		case n.ID == id && n.Language == language:
+			return n, nil
+		case n.ID == id:
+			languages = append(languages, n.Language)
+		case !slices.Contains(ids, n.ID):
+			ids = append(ids, n.ID)
+		}
+	}
+	if len(languages) == 0 {
+		return nil, fmt.Errorf("prompts: %q: %w; there is %s", id, ErrNoNotice, strings.Join(ids, ", "))
+	}
+	return nil, fmt.Errorf("prompts: notice %q, version %d, language %q: %w; it has %s",
+		id, l.newest[id], language, ErrNoLanguage, strings.Join(languages, ", "))
+}
