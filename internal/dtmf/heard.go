@@ -51,7 +51,9 @@ func (h *heard) hear(now time.Time, timestamp uint32, r report) {
 		return // a copy of the end, or of an earlier segment: all is known
 	}
 	if timestamp != h.segment {
-		if gap := timestamp - h.segment; gap >= h.duration {
+		// A new segment counts from 0; a sender that only moves the timestamp
+		// counts on.
+		if gap := timestamp - h.segment; gap >= h.duration && uint32(r.duration) <= h.duration {
 			h.base, h.duration = h.base+gap, 0
 		}
 		h.segment = timestamp

@@ -10,8 +10,7 @@ import (
 // ErrNotDTMF says that an INFO body is of a type that carries no keys.
 var ErrNotDTMF = errors.New("dtmf: the content type carries no keys")
 
-// errBody are the faults of a body of the right type. They never say what the
-// body said.
+// The faults of a body of the right type. They never say what the body said.
 var (
 	errLong      = errors.New("dtmf: the INFO body is longer than 1024 bytes")
 	errNoSignal  = errors.New("dtmf: the INFO body has no Signal")
@@ -23,10 +22,10 @@ var (
 const maxInfo = 1024
 
 // ParseInfo reads the key from the body of a SIP INFO: application/dtmf-relay
-// ("Signal=1", "Duration=160" in ms) or application/dtmf ("1"). Neither is
-// standardised beyond use (RFC 6086 appendix A names the practice), so case,
-// blanks, line ends, and event codes 10 to 15 for * # A B C D are all taken, and
-// a missing or senseless Duration is 0. The press is a finished one: Released.
+// ("Signal=1", "Duration=160" in ms) or application/dtmf ("1"). Neither was ever
+// standardised (RFC 6086 2), so case, blanks, line ends, and event codes 10 to
+// 15 for * # A B C D are all taken, and a missing or senseless Duration is 0.
+// The press is a finished one: Released.
 //
 // Errors: ErrNotDTMF for any other content type; else what is wrong with the
 // body. No error contains the key.

@@ -51,7 +51,8 @@ func (o *Once) again(p Press) bool {
 		return false
 	}
 	for _, s := range o.seen {
-		if s.rtp && s.press.Key == p.Key && s.ssrc == p.SSRC && s.timestamp == p.Timestamp {
+		same := s.rtp && s.press.Key == p.Key && s.ssrc == p.SSRC && s.timestamp == p.Timestamp
+		if same && p.At.Sub(s.press.At).Abs() <= memory {
 			return true
 		}
 	}
