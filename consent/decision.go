@@ -29,8 +29,6 @@ func Decide(now time.Time, heard Heard, c Choice) Decision {
 	switch {
 	case c.Kind == No:
 		d.Outcome = Refused
-	case heard.Plays > 0 && heard.HeardMS == 0:
-		d.Outcome = PromptFailed
 	case c.Kind == OtherKey:
 		d.Outcome = InvalidInput
 	case c.Kind == Ambiguous:

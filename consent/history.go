@@ -27,6 +27,13 @@ func (r *Record) Note(at time.Time, kind, text string) {
 	r.History = append(r.History, Event{At: at, Type: kind, Text: text})
 }
 
+// Decide notes a decision that permits nothing, so nobody has to wait for the
+// store. A Given one is noted as StoreUnavailable: only [Commit] may store it.
+func (r *Record) Decide(d Decision) {
+	d.Outcome = unstored(d.Outcome)
+	r.decide(d)
+}
+
 func (r *Record) decide(d Decision) {
 	r.Outcome, r.Status = d.Outcome, d.Outcome.Status()
 	r.DecidedAt = Stamp(d.At)

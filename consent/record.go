@@ -136,6 +136,13 @@ type Pause struct {
 	Reason string    `json:"reason"` // "hold", "api"
 }
 
+// EndPause ends the pause that is open, if one is.
+func (r *Recording) EndPause(at time.Time) {
+	if n := len(r.Pauses); n > 0 && r.Pauses[n-1].To.IsZero() {
+		r.Pauses[n-1].To = Stamp(at)
+	}
+}
+
 // Event is one line of the history. The history only grows.
 type Event struct {
 	At   time.Time `json:"at"`

@@ -1,0 +1,137 @@
+package call
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+
+	"consentgw/consent"
+	"consentgw/internal/media"
+	"consentgw/internal/sdp"
+	"consentgw/sip"
+)
+
+// refusal is the one place where a reason becomes a SIP status (design 5.3).
+type refusal struct {
+	code       int
+	word       string // metric label
+	reason     string // told to the peer
+	retryAfter int    // seconds; 0 none
+}
+
+var (
+	refuseUnknownTrunk = &refusal{code: 403, word: "unknown_trunk", reason: "Unknown trunk"}
+	refuseNoRoute      = &refusal{code: 404, word: "no_route", reason: "No route to this number"}
+	refuseNoOffer      = &refusal{code: 488, word: "no_offer", reason: "An INVITE without SDP is not supported"}
+	refuseBadOffer     = &refusal{code: 400, word: "bad_sdp", reason: "Malformed SDP"}
+	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec (PCMU and PCMA are supported)"}
+	refuseBadAddress   = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
+	refuseNoPorts      = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
+	refuseTrunkFull    = &refusal{code: 503, word: "trunk_full", reason: "Call limit of the trunk reached", retryAfter: 5}
+	refuseDraining     = &refusal{code: 503, word: "draining", reason: "Draining", retryAfter: 30}
+)
+
+func (s *Service) refuse(in *sip.Incoming, r *refusal) {
+	trunk := ""
+	if t, ok := s.Plan.trunk(in.Source().Addr()); ok {
+		trunk = t.Name
+	}
+	s.Metrics.Invite(trunk, strconv.Itoa(r.code), r.word)
+	s.Log.Info("call refused", "trunk", trunk, "code", r.code, "reason", r.word, "source", in.Source().Addr())
+	var headers []sip.Header
+	if r.retryAfter > 0 {
+		headers = append(headers, sip.Header{Name: "Retry-After", Value: strconv.Itoa(r.retryAfter)})
+	}
+	if err := in.Reject(r.code, r.reason, headers...); err != nil {
+		s.Log.Debug("refusal not sent", "error", err)
+	}
+}
+
+// admit holds an INVITE against the plan and takes what the call will need, so
+// that a gateway without ports says so before the phone is answered. A call
+// that is admitted has a record from here on, whatever becomes of it.
+func (s *Service) admit(in *sip.Incoming) (*Call, *refusal) {
+	trunk, ok := s.Plan.trunk(in.Source().Addr())
+	if !ok {
+		return nil, refuseUnknownTrunk
+	}
+	route, ok := s.Plan.route(trunk.Name, in.Called())
+	if !ok {
+		return nil, refuseNoRoute
+	}
+	offer, refused := readOffer(in.Offer())
+	if refused != nil {
+		return nil, refused
+	}
+	c := s.newCall(in, trunk.Name, route)
+	if refused := s.enter(c, trunk.MaxCalls); refused != nil {
+		return nil, refused
+	}
+	if refused := c.takePorts(offer, in); refused != nil {
+		s.leave(c)
+		return nil, refused
+	}
+	s.Metrics.Invite(trunk.Name, "100", "admitted")
+	s.Metrics.CallStarted(trunk.Name)
+	c.publish()
+	c.log.Info("call admitted", "trunk", trunk.Name, "route", route.name)
+	return c, nil
+}
+
+func readOffer(body []byte) (*sdp.Session, *refusal) {
+	if len(body) == 0 {
+		return nil, refuseNoOffer
+	}
+	offer, err := sdp.Parse(body)
+	if err != nil {
+		return nil, refuseBadOffer
+	}
+	return offer, nil
+}
+
+// takePorts opens a stream on each side and answers the offer with the first.
+func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
+	caller, err := newParty("caller", c.svc.TrunkPorts, in.Source().Addr())
+	if err != nil {
+		return c.portsRefusal(err)
+	}
+	if err := caller.accept(offer); err != nil {
+		caller.stream.Close()
+		if errors.Is(err, errAddress) {
+			return refuseBadAddress
+		}
+		return refuseNoCodec
+	}
+	agent, err := newParty("agent", c.svc.PlatformPorts, netip.Addr{})
+	if err != nil {
+		caller.stream.Close()
+		return c.portsRefusal(err)
+	}
+	c.caller, c.agent = caller, agent
+	return nil
+}
+
+func (c *Call) portsRefusal(err error) *refusal {
+	if !errors.Is(err, media.ErrNoPorts) {
+		c.log.Error("media sockets", "error", err)
+	}
+	return refuseNoPorts
+}
+
+func (s *Service) newCall(in *sip.Incoming, trunk string, r *route) *Call {
+	id := newRecordID()
+	policy := consent.Policy{}
+	if r.policy != nil {
+		policy = *r.policy
+	}
+	record := consent.NewRecord(id, s.Node, s.Journal.Name, policy, consent.Call{
+		TrunkCallID: in.CallID(), Direction: "inbound", Trunk: trunk, Route: r.name,
+		Platform: r.platform.name, Called: in.Called(), InvitedAt: s.Now(),
+	})
+	record.Subject = in.Caller()
+	return &Call{
+		id: id, svc: s, trunk: trunk, route: r, rec: record,
+		log:   s.Log.With("record", id),
+		inbox: make(chan func()), over: make(chan struct{}),
+	}
+}

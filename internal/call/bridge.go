@@ -1,0 +1,14 @@
+package call
+
+import "context"
+
+// bridge relays between the two parties until the call ends, and records while
+// the permit holds.
+func (c *Call) bridge(ctx context.Context) error {
+	c.agent.stream.RelayTo(c.caller.stream)
+	c.caller.stream.RelayTo(c.agent.stream)
+	c.agent.began() // no ringback any more
+	c.record(ctx)
+	c.publish()
+	return c.until(ctx, nil)
+}

@@ -1,0 +1,119 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"consentgw/consent"
+	"consentgw/internal/dtmf"
+	"consentgw/sip"
+)
+
+// The ways a call ends, besides those of its dialogs.
+var (
+	errHungUpByAPI = errors.New("hung up by the api")
+	errPanic       = errors.New("internal error")
+	errNoTarget    = errors.New("no target answered")
+)
+
+// legEnded is the end of a dialog that was up.
+type legEnded struct {
+	by    string // "caller" or "agent"
+	cause error
+}
+
+func (e *legEnded) Error() string { return e.by + ": " + e.cause.Error() }
+func (e *legEnded) Unwrap() error { return e.cause }
+
+// Call is one call. Everything in it is owned by the goroutine of Serve, except
+// where it says otherwise.
+type Call struct {
+	id    consent.RecordID // constant
+	svc   *Service         // constant
+	trunk string           // constant
+	route *route           // constant
+	log   *slog.Logger     // constant
+	end   context.CancelCauseFunc
+
+	caller, agent *party
+	rec           *consent.Record
+	tape          tape
+	voice         voice
+
+	inbox    chan func()                    // anyone sends, the owner runs
+	over     chan struct{}                  // closed when the owner runs nothing more
+	snapshot atomic.Pointer[consent.Record] // anyone reads; never modified
+	work     sync.WaitGroup                 // goroutines of this call
+}
+
+// do runs f on the goroutine of the call and returns when it has run. It fails
+// if the call is over first.
+func (c *Call) do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case c.inbox <- func() { defer close(done); f() }:
+		<-done // received means that it runs now
+		return nil
+	case <-c.over:
+		return consent.ErrNoCall
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// publish makes the record as it stands visible to the API and hands it to the
+// journal, which stores it without anybody waiting.
+func (c *Call) publish() {
+	snapshot := c.rec.Clone()
+	c.snapshot.Store(snapshot)
+	c.svc.Journal.Save(snapshot)
+}
+
+func (c *Call) now() time.Time { return c.svc.Now() }
+
+// follow ends the call when the dialog of p ends.
+func (c *Call) follow(p *party, leg *sip.Leg) {
+	p.leg = leg
+	context.AfterFunc(leg.Context(), func() { c.end(&legEnded{p.name, context.Cause(leg.Context())}) })
+}
+
+// until waits for done and meanwhile serves all that may happen to a decided
+// call: keys of the caller, and the inbox. It is the only wait after the
+// decision, so the ways a call can change or end are listed once.
+func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
+	refresh := time.NewTicker(time.Second)
+	defer refresh.Stop()
+	for {
+		select {
+		case <-done:
+			return nil
+		case p := <-c.caller.stream.Presses():
+			c.pressed(p)
+		case p := <-c.caller.info:
+			c.pressed(p)
+		case f := <-c.inbox:
+			f()
+		case <-refresh.C:
+			c.refresh()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// pressed looks for the withdraw sequence in the caller's keys. It counts at
+// any time after the decision, and only the caller's own keys get here.
+func (c *Call) pressed(p dtmf.Press) {
+	if !c.caller.fresh(p) {
+		return
+	}
+	c.svc.Metrics.Press(string(p.Method))
+	if c.route.policy == nil || !c.caller.sequence.push(p, c.route.policy.Keys.Withdraw) {
+		return
+	}
+	c.withdraw("key")
+}

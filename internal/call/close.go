@@ -1,0 +1,102 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"consentgw/consent"
+	"consentgw/sip"
+)
+
+// byeWait bounds the wait for the answers to our BYEs. The signalling repeats a
+// BYE for as long as the standard asks, with or without us.
+const byeWait = 2 * time.Second
+
+// close ends whatever is still up, in the order that the law asks for: first
+// the copies, then the call, then the evidence. It runs once, on the call's
+// goroutine, whatever brought the call here, a panic included.
+func (c *Call) close(why error) {
+	close(c.over)
+	c.stopTape()
+	cause := endCause(why)
+	c.hangUp(cause)
+	c.caller.stop()
+	c.agent.stop()
+	c.work.Wait()
+	c.caller.hush()
+	c.agent.hush()
+	for _, o := range c.tape.open {
+		c.count(o, &c.rec.Recordings[o.index])
+		o.Close()
+	}
+	c.measure()
+	c.rec.End(c.now(), cause)
+	c.publish()
+	seconds := c.now().Sub(c.rec.Call.InvitedAt).Seconds()
+	c.svc.Metrics.CallEnded(c.trunk, string(c.rec.Outcome), seconds)
+	c.log.Info("call ended", "cause", cause, "outcome", string(c.rec.Outcome), "seconds", seconds)
+	c.svc.leave(c)
+}
+
+// hangUp says goodbye on both legs at once.
+func (c *Call) hangUp(cause string) {
+	ctx, cancel := context.WithTimeout(context.Background(), byeWait)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, p := range []*party{c.caller, c.agent} {
+		if p.leg != nil {
+			wg.Go(func() { p.leg.Bye(ctx, cause) })
+		}
+	}
+	wg.Wait()
+}
+
+// endCause is why the call ended, in words for the record and the other leg.
+func endCause(err error) string {
+	var gone *legEnded
+	switch {
+	case errors.Is(err, sip.ErrNoACK):
+		return "caller did not acknowledge"
+	case errors.As(err, &gone):
+		return gone.by + " hung up"
+	case errors.Is(err, sip.ErrCancelled):
+		return "caller cancelled"
+	case errors.Is(err, errNoTarget):
+		return "no target answered"
+	case errors.Is(err, errHungUpByAPI), errors.Is(err, errPanic):
+		return err.Error()
+	case errors.Is(err, context.Canceled):
+		return "gateway stopping"
+	}
+	return "signalling failed"
+}
+
+// measure hands the packet counts of the call to the metrics.
+func (c *Call) measure() {
+	m := c.svc.Metrics
+	for _, p := range []*party{c.caller, c.agent} {
+		s := p.stream.Stats()
+		m.RTP(p.name, "in", s.Received)
+		m.RTP(p.name, "out", s.Sent)
+		m.RTPDropped(p.name, "source", s.DroppedSource)
+		m.RTPDropped(p.name, "malformed", s.DroppedMalformed)
+		m.RTPDropped(p.name, "displaced", s.Displaced)
+	}
+	for _, r := range c.rec.Recordings {
+		m.Forked(r.Recorder, r.Caller.Packets+r.Agent.Packets, r.Caller.Lost+r.Agent.Lost)
+	}
+	if c.tape.gate != nil {
+		counts := c.tape.gate.Counts()
+		m.Blocked(blockedReason(c.rec), counts.Blocked)
+		m.Violations(counts.Violations)
+	}
+}
+
+func blockedReason(r *consent.Record) string {
+	if r.Outcome == consent.Withdrawn {
+		return "withdrawn"
+	}
+	return "paused"
+}

@@ -1,0 +1,66 @@
+package call
+
+import (
+	"context"
+	"time"
+
+	"consentgw/consent"
+	"consentgw/internal/media"
+	"consentgw/prompts"
+)
+
+// commit stores the decision and keeps the Permit if there is one. Only a yes
+// waits for the store, because only a yes opens anything; it waits no longer
+// than the store's timeout, and whatever comes later opens nothing.
+func (c *Call) commit(d consent.Decision) {
+	if d.Outcome != consent.Given {
+		c.rec.Decide(d)
+	} else if permit, err := c.store(d); err != nil {
+		c.log.Warn("decision not stored: the call goes on unrecorded", "error", err)
+	} else {
+		c.tape.permit = permit
+		c.tape.gate = media.NewGate(permit)
+	}
+	language := ""
+	if c.route.policy != nil {
+		language = c.route.policy.Language
+	}
+	c.svc.Metrics.Decided(c.trunk, language, string(c.rec.Outcome), c.thought(d))
+	c.log.Info("decided", "outcome", string(c.rec.Outcome))
+	c.publish()
+}
+
+func (c *Call) store(d consent.Decision) (consent.Permit, error) {
+	// Not the call's context: a caller who hangs up now has decided all the same.
+	ctx, cancel := context.WithTimeout(context.Background(), c.svc.StoreTimeout)
+	defer cancel()
+	began := time.Now()
+	permit, err := consent.Commit(ctx, c.svc.Store, c.rec, d, c.svc.Now)
+	result := "ok"
+	if err != nil {
+		result = "failed"
+	}
+	c.svc.Metrics.StoreOp("commit", result, time.Since(began).Seconds())
+	return permit, err
+}
+
+// thought is the time from the end of the notice to the key, in seconds;
+// negative if there was no such time.
+func (c *Call) thought(d consent.Decision) float64 {
+	end := c.rec.Notice.StartedAt.Add(time.Duration(c.rec.Notice.HeardMS) * time.Millisecond)
+	if c.rec.Notice.StartedAt.IsZero() || d.Choice.Press.At.IsZero() {
+		return -1
+	}
+	return d.Choice.Press.At.Sub(end).Seconds()
+}
+
+// acknowledgement is the prompt that tells the caller what became of the choice.
+func (c *Call) acknowledgement() string {
+	switch c.rec.Outcome {
+	case consent.Given:
+		return prompts.Agreed
+	case consent.StoreUnavailable, consent.PromptFailed, consent.NoticeIncomplete:
+		return prompts.Unrecorded
+	}
+	return prompts.Refused
+}

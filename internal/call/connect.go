@@ -1,0 +1,176 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"consentgw/consent"
+	"consentgw/prompts"
+	"consentgw/sip"
+)
+
+// connect tells the caller what became of the choice and meanwhile dials the
+// platform: the first target that answers, by priority and weight. The question
+// is never asked twice, however many targets are tried.
+func (c *Call) connect(ctx context.Context) error {
+	told := c.speak(c.prompt(c.acknowledgement()), c.prompt(prompts.Connecting), c.ringback)
+	dialing, stop := context.WithCancel(ctx)
+	defer stop()
+	dialed := make(chan struct{})
+	var leg *sip.Leg
+	var err error
+	headers := c.consentHeaders() // now: the record is not the goroutine's
+	c.work.Go(func() {
+		defer close(dialed)
+		leg, err = c.dial(dialing, headers)
+	})
+	cause := c.until(ctx, dialed)
+	stop()
+	<-dialed
+	if leg != nil { // also if the caller left meanwhile: close says goodbye
+		c.follow(c.agent, leg)
+	}
+	if cause != nil {
+		return cause
+	}
+	if err != nil {
+		return err
+	}
+	if cause := c.until(ctx, told); cause != nil {
+		return cause
+	}
+	c.silence()
+	return nil
+}
+
+// consentHeaders tell the platform what was decided (design 5.3). They never
+// carry a number.
+func (c *Call) consentHeaders() []sip.Header {
+	recording := "off"
+	if c.tape.permit.Valid() && len(c.route.recorders) > 0 {
+		recording = "on"
+	}
+	headers := []sip.Header{
+		{Name: "X-Consent-Status", Value: string(c.rec.Outcome.Header())},
+		{Name: "X-Consent-Id", Value: string(c.id)},
+		{Name: "X-Consent-Outcome", Value: string(c.rec.Outcome)},
+		{Name: "X-Recording", Value: recording},
+		{Name: "X-CID", Value: c.rec.Call.TrunkCallID},
+	}
+	if c.rec.Notice.Language != "" {
+		headers = append(headers, sip.Header{Name: "X-Consent-Language", Value: c.rec.Notice.Language})
+	}
+	return headers
+}
+
+// dial tries the targets in turn. It runs beside the call's goroutine and
+// touches nothing of the call but the agent's stream and, through the inbox,
+// the agent's side of the negotiation.
+func (c *Call) dial(ctx context.Context, headers []sip.Header) (*sip.Leg, error) {
+	var failures []error
+	began := c.now()
+	for _, t := range c.route.platform.order(began) {
+		leg, err := c.try(ctx, t, headers)
+		if err == nil {
+			t.failedAt.Store(0)
+			c.svc.Metrics.Setup(c.now().Sub(c.rec.Call.InvitedAt).Seconds())
+			return leg, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		failures = append(failures, err)
+		word := failureWord(err)
+		c.log.Warn("target failed", "target", t.URI, "reason", word)
+		if !failsOver(err) {
+			break
+		}
+		t.failedAt.Store(c.now().UnixMilli())
+		c.svc.Metrics.Failover(c.route.platform.name, word)
+	}
+	return nil, fmt.Errorf("%w: %w", errNoTarget, errors.Join(failures...))
+}
+
+// firstResponse is how long a target may stay wholly silent before the next is
+// tried. A caller has waited through a notice already.
+const firstResponse = 3 * time.Second
+
+func (c *Call) try(ctx context.Context, t *target, headers []sip.Header) (*sip.Leg, error) {
+	var offer []byte
+	if err := c.do(ctx, func() {
+		c.rec.Call.Target = t.URI
+		c.rec.Note(c.now(), "dialing", t.URI)
+		offer = c.agent.offer(c.caller.agreed)
+	}); err != nil {
+		return nil, err
+	}
+	leg, err := c.svc.Platform.Dial(ctx, sip.Invite{
+		Target: t.URI, Called: c.rec.Call.Called, Caller: c.rec.Subject, Headers: headers, Offer: offer,
+		FirstResponse: firstResponse, Answer: c.route.platform.answer,
+		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
+		InDialog: c.inDialog(c.agent),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if e := c.do(ctx, func() { err = c.answeredBy(leg) }); e != nil || err != nil {
+		leg.Bye(ctx, "media not agreed")
+		return nil, errors.Join(e, err)
+	}
+	return leg, nil
+}
+
+// progress lets early media of the platform through to the caller. The agent
+// hears nothing yet.
+func (c *Call) progress(ctx context.Context, code int, body []byte) {
+	if len(body) == 0 {
+		return
+	}
+	c.do(ctx, func() {
+		if err := c.agent.answered(body); err != nil {
+			c.log.Warn("early media not usable", "code", strconv.Itoa(code), "error", err)
+			return
+		}
+		c.agent.stream.RelayTo(c.caller.stream)
+		c.agent.began()
+	})
+}
+
+func (c *Call) answeredBy(leg *sip.Leg) error {
+	if err := c.agent.answered(leg.SDP()); err != nil {
+		return err
+	}
+	c.rec.Call.PlatformCallID = leg.CallID()
+	c.rec.Call.ConnectedAt = consent.Stamp(c.now())
+	c.rec.Note(c.now(), "connected", "")
+	c.publish()
+	return nil
+}
+
+// failsOver says whether another target may do better: the target is dead,
+// silent or overloaded. A busy or declining one is an answer of the platform.
+func failsOver(err error) bool {
+	var status *sip.StatusError
+	if errors.As(err, &status) {
+		return status.Code == 408 || status.Code >= 500 && status.Code < 600
+	}
+	return true
+}
+
+func failureWord(err error) string {
+	var status *sip.StatusError
+	switch {
+	case errors.As(err, &status):
+		return strconv.Itoa(status.Code)
+	case errors.Is(err, sip.ErrSilent):
+		return "silent"
+	case errors.Is(err, sip.ErrNoAnswer):
+		return "no_answer"
+	case errors.Is(err, sip.ErrUnreachable):
+		return "unreachable"
+	}
+	return "failed"
+}

@@ -1,0 +1,269 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"consentgw/consent"
+	"consentgw/internal/metrics"
+	"consentgw/internal/spool"
+)
+
+// JournalConfig is what a [Journal] is built from.
+type JournalConfig struct {
+	Store   consent.Store
+	Spool   *spool.Spool  // where records wait while the store is away; nil: in memory
+	Name    string        // names this process in every version it writes
+	Timeout time.Duration // of one write
+	Metrics *metrics.Set
+	Log     *slog.Logger
+}
+
+// Journal stores the versions of records that nobody waits for: everything but
+// a yes. A record has one newest version; older ones that were not stored yet
+// are skipped, because a version is the whole record. While the store is away
+// versions go to the spool, which survives a crash, and move on when it is back.
+type Journal struct {
+	JournalConfig
+	merge func(other *consent.Record) *consent.Record
+
+	mu      sync.Mutex
+	ready   *sync.Cond // of mu: queue grew, or closing
+	pending map[consent.RecordID]*entry
+	queue   []*entry
+	closing bool
+}
+
+// entry is the newest version of a record that is not stored.
+type entry struct {
+	record *consent.Record
+	// queued: in the queue, or in the hands of a worker that will look again.
+	queued bool
+}
+
+// NewJournal returns a journal; Run makes it write.
+func NewJournal(cfg JournalConfig) *Journal {
+	j := &Journal{JournalConfig: cfg, pending: map[consent.RecordID]*entry{}}
+	j.ready = sync.NewCond(&j.mu)
+	return j
+}
+
+// workers is how many writes are under way at once: enough that a store that
+// takes 150 ms keeps up with 200 versions a second.
+const workers = 32
+
+// retryEvery is how often a store that failed is tried again.
+const retryEvery = time.Second
+
+// Run writes until ctx ends and then stores or spools what is left.
+func (j *Journal) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(j.work)
+	}
+	retry := time.NewTicker(retryEvery)
+	defer retry.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-retry.C:
+			j.again(ctx)
+		case <-ctx.Done():
+		}
+	}
+	j.mu.Lock()
+	j.closing = true
+	j.requeue()
+	j.ready.Broadcast()
+	j.mu.Unlock()
+	wg.Wait()
+}
+
+// Save takes a version to store. It neither blocks nor fails; r is not modified
+// afterwards.
+func (j *Journal) Save(r *consent.Record) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.pending[r.ID]
+	if e == nil {
+		e = &entry{}
+		j.pending[r.ID] = e
+	}
+	if e.record == nil || e.record.Epoch <= r.Epoch {
+		e.record = r
+	}
+	if !e.queued {
+		j.push(e)
+	}
+}
+
+// Find returns a record that is not in the store yet, by its id or the Call-ID
+// of either leg.
+func (j *Journal) Find(call string) (*consent.Record, bool) {
+	if r, ok := j.waiting(call); ok {
+		return r, true
+	}
+	if j.Spool == nil {
+		return nil, false
+	}
+	r, err := j.Spool.Find(call)
+	return r, err == nil
+}
+
+func (j *Journal) waiting(call string) (*consent.Record, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e, ok := j.pending[consent.RecordID(call)]; ok {
+		return e.record, true
+	}
+	for _, e := range j.pending {
+		if c := e.record.Call; c.TrunkCallID == call || c.PlatformCallID == call {
+			return e.record, true
+		}
+	}
+	return nil, false
+}
+
+func (j *Journal) push(e *entry) {
+	e.queued = true
+	j.queue = append(j.queue, e)
+	j.ready.Signal()
+}
+
+// requeue puts versions that failed back into the queue. j.mu is held.
+func (j *Journal) requeue() {
+	for _, e := range j.pending {
+		if !e.queued {
+			j.push(e)
+		}
+	}
+}
+
+// again tries what failed before.
+func (j *Journal) again(ctx context.Context) {
+	j.mu.Lock()
+	j.requeue()
+	j.mu.Unlock()
+	if j.Spool == nil {
+		return
+	}
+	if j.Spool.Len() > 0 && j.Store.Ping(ctx) == nil {
+		moved, err := j.Spool.Drain(ctx, j.Store)
+		if moved > 0 {
+			j.Log.Info("spooled records stored", "records", moved)
+		}
+		if err != nil && ctx.Err() == nil {
+			j.Log.Warn("spool not drained", "error", err)
+		}
+	}
+	j.Metrics.Spool(j.Spool.Len())
+}
+
+// work is one worker: it takes the oldest entry and stores its newest version.
+func (j *Journal) work() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for {
+		for len(j.queue) == 0 && !j.closing {
+			j.ready.Wait()
+		}
+		if len(j.queue) == 0 {
+			return
+		}
+		e := j.queue[0]
+		j.queue = j.queue[1:]
+		r := e.record
+		j.mu.Unlock()
+		kept := j.keep(r)
+		j.mu.Lock()
+		e.queued = false
+		switch {
+		case e.record != r: // a newer version came meanwhile
+			j.push(e)
+		case kept:
+			delete(j.pending, r.ID)
+		}
+	}
+}
+
+// keep makes one version durable, in the store or else in the spool, and
+// reports whether it did.
+func (j *Journal) keep(r *consent.Record) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), j.Timeout)
+	defer cancel()
+	began := time.Now()
+	err := j.Store.Put(ctx, r)
+	if errors.Is(err, consent.ErrConflict) {
+		err = j.settle(ctx, r)
+	}
+	if errors.Is(err, consent.ErrStale) {
+		err = nil
+	}
+	j.Metrics.StoreUp("records", err == nil)
+	if err == nil {
+		j.Metrics.StoreOp("put", "ok", time.Since(began).Seconds())
+		return true
+	}
+	j.Metrics.StoreOp("put", "failed", time.Since(began).Seconds())
+	if j.Spool == nil {
+		j.Log.Error("record not stored, kept in memory", "record", r.ID, "error", err)
+		return false
+	}
+	if e := j.Spool.Add(r); e != nil {
+		j.Log.Error("record neither stored nor spooled, kept in memory", "record", r.ID, "error", errors.Join(err, e))
+		return false
+	}
+	return true
+}
+
+// settle merges r with what another writer stored meanwhile, such as a
+// withdrawal through another node. A live call merges by itself, because it has
+// a gate to shut.
+func (j *Journal) settle(ctx context.Context, r *consent.Record) error {
+	other, err := j.Store.Get(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	merged := j.merge(other)
+	if merged == nil {
+		merged = r.Clone()
+		merged.Merge(other)
+	}
+	return j.Store.Replace(ctx, merged, other)
+}
+
+// Recover closes the records that an earlier process of this node left open:
+// their calls died with it. It returns how many it closed, and the first error
+// of the store, after which it may be called again.
+func (j *Journal) Recover(ctx context.Context, node string, now consent.Clock) (closed int, err error) {
+	if j.Spool != nil {
+		if _, err := j.Spool.Drain(ctx, j.Store); err != nil {
+			return 0, err
+		}
+	}
+	ids, err := j.Store.Unfinished(ctx, node)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		seen, err := j.Store.Get(ctx, id)
+		if errors.Is(err, consent.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return closed, err
+		}
+		if seen.Writer == j.Name || seen.Ended() {
+			continue
+		}
+		r := seen.Clone()
+		r.CutOff(now(), j.Name)
+		if err := j.Store.Replace(ctx, r, seen); err != nil && !errors.Is(err, consent.ErrConflict) {
+			return closed, err
+		}
+		closed++
+	}
+	return closed, nil
+}

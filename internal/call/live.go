@@ -1,0 +1,123 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"consentgw/consent"
+)
+
+// Live returns the records of the calls that are up, oldest first. They are
+// snapshots: nobody changes them.
+func (s *Service) Live() []*consent.Record {
+	s.mu.Lock()
+	records := make([]*consent.Record, 0, len(s.live))
+	for _, c := range s.live {
+		if r := c.snapshot.Load(); r != nil {
+			records = append(records, r)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(records, func(a, b *consent.Record) int { return a.Call.InvitedAt.Compare(b.Call.InvitedAt) })
+	return records
+}
+
+// Find returns the record of a live call, or of one that ended and is not in
+// the store yet, by record id or the Call-ID of either leg.
+func (s *Service) Find(call string) (*consent.Record, bool) {
+	if c := s.find(call); c != nil {
+		return c.snapshot.Load(), true
+	}
+	return s.Journal.Find(call)
+}
+
+func (s *Service) find(call string) *Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.live[consent.RecordID(call)]; ok {
+		return c
+	}
+	for _, c := range s.live {
+		if r := c.snapshot.Load(); r != nil && (r.Call.TrunkCallID == call || r.Call.PlatformCallID == call) {
+			return c
+		}
+	}
+	return nil
+}
+
+// Command does what the API asks of a live call: withdraw, pause, resume or
+// hangup. It returns the record as it stands after it. consent.ErrNoCall: no
+// such call is up. consent.ErrNotPossible: it is, but this cannot be done.
+func (s *Service) Command(ctx context.Context, call, verb string) (*consent.Record, error) {
+	c := s.find(call)
+	if c == nil {
+		return nil, consent.ErrNoCall
+	}
+	var refused error
+	if err := c.do(ctx, func() { refused = c.obey(verb) }); err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return c.snapshot.Load(), nil
+}
+
+// obey runs on the call's goroutine.
+func (c *Call) obey(verb string) error {
+	switch verb {
+	case "hangup":
+		c.end(errHungUpByAPI)
+		return nil
+	case "withdraw":
+		return c.obeyWithdraw()
+	case "pause", "resume":
+		return c.obeyPause(verb == "pause")
+	}
+	return fmt.Errorf("%w: unknown command %q", consent.ErrNotPossible, verb)
+}
+
+func (c *Call) obeyWithdraw() error {
+	if c.rec.Outcome == consent.Withdrawn {
+		return nil
+	}
+	if !c.withdraw("api") {
+		return fmt.Errorf("%w: no consent has been given in this call", consent.ErrNotPossible)
+	}
+	return nil
+}
+
+func (c *Call) obeyPause(pause bool) error {
+	if !c.tape.permit.Valid() || len(c.tape.open) == 0 {
+		return fmt.Errorf("%w: nothing is being recorded", consent.ErrNotPossible)
+	}
+	if c.tape.paused != pause {
+		c.tape.paused = pause
+		c.regate()
+		c.publish()
+	}
+	return nil
+}
+
+// merge lets a live call take over what another writer stored, and returns its
+// record after it; nil if the call is not live.
+func (s *Service) merge(other *consent.Record) *consent.Record {
+	c := s.find(string(other.ID))
+	if c == nil {
+		return nil
+	}
+	var merged *consent.Record
+	err := c.do(context.Background(), func() {
+		if other.Withdrawal != nil {
+			c.stopTape() // close, then merge
+		}
+		c.rec.Merge(other)
+		merged = c.rec.Clone()
+		c.publish()
+	})
+	if err != nil {
+		return nil
+	}
+	return merged
+}

@@ -1,0 +1,206 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"consentgw/internal/dtmf"
+	"consentgw/internal/media"
+	"consentgw/internal/sdp"
+	"consentgw/sip"
+)
+
+var errAddress = errors.New("media address cannot be used")
+
+// party is one side of a call: its dialog and its media. It is owned by the
+// goroutine of the call; what the far end asks for reaches it through the inbox.
+type party struct {
+	name      string
+	stream    *media.Stream
+	signalled netip.Addr // where its signalling comes from
+	leg       *sip.Leg   // nil until answered
+	local     sdp.Local  // our description, its version stepped with every change
+	described []byte     // our description as last sent
+	agreed    sdp.Agreed
+	info      chan dtmf.Press // keys that came by SIP INFO; the leg sends
+	early     context.Context // ends when early media has begun
+	began     context.CancelFunc
+	running   context.Context // ends when the packet loop is to end
+	stop      context.CancelFunc
+	stopped   chan struct{} // closed when the packet loop has ended
+	last      dtmf.Press
+	once      dtmf.Once
+	sequence  sequence
+}
+
+func newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
+	stream, err := ports.Open()
+	if err != nil {
+		return nil, err
+	}
+	p := &party{name: name, stream: stream, signalled: signalled, info: make(chan dtmf.Press, 16)}
+	local := stream.Local()
+	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}
+	p.running, p.stop = context.WithCancel(context.Background())
+	p.early, p.began = context.WithCancel(p.running)
+	return p, nil
+}
+
+// listen runs the packet loop until hush.
+func (p *party) listen() {
+	p.stopped = make(chan struct{})
+	go func() {
+		defer close(p.stopped)
+		p.stream.Run(p.running)
+	}()
+}
+
+// hush ends the packet loop, waits for it and gives the ports back.
+func (p *party) hush() {
+	p.stop()
+	if p.stopped != nil {
+		<-p.stopped
+	}
+	p.stream.Close()
+}
+
+func laws() []sdp.Codec { return []sdp.Codec{sdp.PCMA(), sdp.PCMU(), sdp.Event8000()} }
+
+// accept answers an offer of the far end, the first or a later one, and points
+// the stream where it says.
+func (p *party) accept(offer *sdp.Session) error {
+	var answer *sdp.Session
+	var agreed sdp.Agreed
+	var err error
+	if p.described == nil {
+		answer, agreed, err = sdp.NewAnswer(offer, p.local, laws())
+	} else {
+		p.local.Version++
+		answer, agreed, err = sdp.ReAnswer(offer, p.local, laws(), p.agreed.Audio)
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.usable(agreed.Remote); err != nil {
+		return err
+	}
+	p.described = answer.Marshal()
+	p.settle(agreed)
+	return nil
+}
+
+// offer describes what the other party can do: its law first, so that nothing
+// needs converting if the far end agrees, then the other one, which we convert.
+func (p *party) offer(other sdp.Agreed) []byte {
+	codecs := []sdp.Codec{sdp.PCMA(), sdp.PCMU()}
+	if lawOf(other.Audio) == media.PCMU {
+		codecs[0], codecs[1] = codecs[1], codecs[0]
+	}
+	if other.Event != nil {
+		codecs = append(codecs, sdp.Event8000())
+	}
+	p.described = sdp.NewOffer(p.local, codecs).Marshal()
+	return p.described
+}
+
+// answered takes the far end's answer to our offer, which may come several
+// times: early, from several forks, and at last.
+func (p *party) answered(body []byte) error {
+	answer, err := sdp.Parse(body)
+	if err != nil {
+		return err
+	}
+	ours, err := sdp.Parse(p.described)
+	if err != nil {
+		return err
+	}
+	agreed, err := sdp.Accept(ours, answer)
+	if err != nil {
+		return err
+	}
+	if err := p.usable(agreed.Remote); err != nil {
+		return err
+	}
+	p.settle(agreed)
+	return nil
+}
+
+func (p *party) usable(remote netip.AddrPort) error {
+	if !remote.IsValid() || remote.Addr().IsUnspecified() || remote.Port() == 0 {
+		return nil // hold, or a host name: only the source of its packets can tell
+	}
+	if err := media.UsableFar(remote, p.stream.Local().Addr()); err != nil {
+		return fmt.Errorf("%w: %w", errAddress, err)
+	}
+	return nil
+}
+
+func (p *party) settle(agreed sdp.Agreed) {
+	p.agreed = agreed
+	far := media.Far{
+		Addr: agreed.Remote, Signalled: p.signalled,
+		Law: lawOf(agreed.Audio), PayloadType: agreed.Audio.PT, EventPT: -1,
+		Send: agreed.Send, Receive: agreed.Receive,
+	}
+	if agreed.Event != nil {
+		far.EventPT, far.EventRate = int(agreed.Event.PT), agreed.Event.Rate
+	}
+	p.stream.Connect(far)
+}
+
+// held reports whether the far end does not both send and receive.
+func (p *party) held() bool { return !p.agreed.Send || !p.agreed.Receive }
+
+func lawOf(c sdp.Codec) media.Law {
+	if c.Same(sdp.PCMU()) {
+		return media.PCMU
+	}
+	return media.PCMA
+}
+
+// fresh reports whether a press is news: not the end of one that was seen, and
+// not the same press by another method.
+func (p *party) fresh(d dtmf.Press) bool {
+	if p.releases(d) || !p.once.New(d) {
+		return false
+	}
+	p.last = d
+	return true
+}
+
+// releases reports whether d is the end of the press before.
+func (p *party) releases(d dtmf.Press) bool {
+	return d.Released && d.Method == dtmf.RFC4733 && d.Method == p.last.Method &&
+		d.Key == p.last.Key && d.SSRC == p.last.SSRC && d.Timestamp == p.last.Timestamp
+}
+
+// sequence finds a key sequence in a row of presses.
+type sequence struct {
+	keys string
+	at   time.Time
+}
+
+// sequenceGap is how long a sequence may rest between two keys. Above it, a
+// star pressed in a menu and a nine pressed later would stop a recording.
+const sequenceGap = 3 * time.Second
+
+// push adds a press and reports whether it completes want.
+func (s *sequence) push(p dtmf.Press, want string) bool {
+	if p.At.Sub(s.at) > sequenceGap {
+		s.keys = ""
+	}
+	s.at = p.At
+	s.keys += string(p.Key.Rune())
+	if len(s.keys) > len(want) {
+		s.keys = s.keys[len(s.keys)-len(want):]
+	}
+	if want == "" || s.keys != want {
+		return false
+	}
+	s.keys = ""
+	return true
+}

@@ -1,0 +1,156 @@
+// Package call is the story of a call, one file a step: admit, answer, ask,
+// commit, connect, bridge, close. It is the only package that knows all of
+// them.
+//
+// One goroutine owns a call, from INVITE to the last BYE: the one that Serve
+// runs on. Whatever else wants something of the call, such as an API request or
+// a re-INVITE, hands it a function through its inbox. Nothing outlives Serve.
+package call
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"consentgw/consent"
+	"consentgw/internal/media"
+	"consentgw/internal/metrics"
+	"consentgw/sip"
+
+	"github.com/google/uuid"
+)
+
+// Config is what a [Service] is built from.
+type Config struct {
+	Node          string
+	Plan          *Plan
+	Platform      *sip.Endpoint // where platform legs are dialed from
+	TrunkPorts    *media.Ports
+	PlatformPorts *media.Ports
+	Store         consent.Store
+	Journal       *Journal
+	// StoreTimeout bounds the one write that a caller waits for.
+	StoreTimeout time.Duration
+	Metrics      *metrics.Set
+	Log          *slog.Logger
+	Now          consent.Clock
+}
+
+// Service carries calls. Its methods are safe for concurrent use.
+type Service struct {
+	Config
+
+	mu       sync.Mutex
+	live     map[consent.RecordID]*Call
+	perTrunk map[string]int
+	draining bool
+	empty    chan struct{} // closed when draining and the last call has gone
+}
+
+// New returns a service without calls.
+func New(cfg Config) *Service {
+	s := &Service{Config: cfg, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
+	cfg.Journal.merge = s.merge
+	return s
+}
+
+// Serve carries one call from INVITE to the last BYE. It returns when both
+// legs, the relay and the recordings have ended. It answers in whatever way is
+// due, so it has nothing to return.
+func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
+	in.Progress(100, "Trying", nil)
+	c, refusal := s.admit(in)
+	if refusal != nil {
+		s.refuse(in, refusal)
+		return
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	c.end = end
+	end(c.guard(ctx, in))
+	c.close(context.Cause(ctx))
+}
+
+// guard keeps a panic of one call from every other call. The gate of this one
+// is shut by close, as after any other end.
+func (c *Call) guard(ctx context.Context, in *sip.Incoming) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.log.Error("call failed", "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
+	return c.run(ctx, in)
+}
+
+// run is the story itself.
+func (c *Call) run(ctx context.Context, in *sip.Incoming) error {
+	if err := c.answer(ctx, in); err != nil {
+		return err
+	}
+	decision, err := c.ask(ctx)
+	c.commit(decision)
+	if err != nil {
+		return err
+	}
+	if err := c.connect(ctx); err != nil {
+		return err
+	}
+	return c.bridge(ctx)
+}
+
+// Drain refuses new calls from now on and waits until the last has gone, or ctx
+// ends.
+func (s *Service) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.draining {
+		s.draining = true
+		s.Metrics.Draining(true)
+		if len(s.live) == 0 {
+			close(s.empty)
+		}
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.empty:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Draining reports whether new calls are refused.
+func (s *Service) Draining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
+}
+
+// enter counts a call in, or says why it may not.
+func (s *Service) enter(c *Call, maxCalls int) *refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.draining:
+		return refuseDraining
+	case maxCalls > 0 && s.perTrunk[c.trunk] >= maxCalls:
+		return refuseTrunkFull
+	}
+	s.live[c.id] = c
+	s.perTrunk[c.trunk]++
+	return nil
+}
+
+func (s *Service) leave(c *Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, c.id)
+	s.perTrunk[c.trunk]--
+	if s.draining && len(s.live) == 0 {
+		close(s.empty)
+	}
+}
+
+func newRecordID() consent.RecordID { return consent.RecordID(uuid.Must(uuid.NewV7()).String()) }

@@ -1,0 +1,82 @@
+package call
+
+import (
+	"context"
+
+	"consentgw/internal/media"
+	"consentgw/prompts"
+)
+
+// voice is what the caller hears from the gateway after the decision: one thing
+// at a time, the newest wins. Owned by the call's goroutine.
+type voice struct {
+	cancel context.CancelFunc // nil: nothing has been said yet
+	done   chan struct{}
+}
+
+// step is one thing to be heard. It returns at its end, or when ctx ends.
+type step func(ctx context.Context)
+
+// speak lets the caller hear the steps one after the other, instead of whatever
+// is being heard now. The returned channel closes when the first has ended.
+func (c *Call) speak(steps ...step) <-chan struct{} {
+	before := c.voice
+	if before.cancel != nil {
+		before.cancel()
+	}
+	ctx, cancel := context.WithCancel(c.caller.running)
+	c.voice = voice{cancel: cancel, done: make(chan struct{})}
+	first, done := make(chan struct{}), c.voice.done
+	c.work.Go(func() {
+		defer close(done)
+		defer cancel()
+		if before.done != nil {
+			<-before.done // ends at once: it was cancelled
+		}
+		for i, s := range steps {
+			s(ctx)
+			if i == 0 {
+				close(first)
+			}
+		}
+	})
+	return first
+}
+
+// silence ends what the caller hears from the gateway and waits for it.
+func (c *Call) silence() {
+	if c.voice.cancel != nil {
+		c.voice.cancel()
+		<-c.voice.done
+	}
+}
+
+// prompt is a step that plays a prompt of the route's notice, or nothing if the
+// operator has not supplied it.
+func (c *Call) prompt(name string) step {
+	return func(ctx context.Context) {
+		if c.route.notice == nil || ctx.Err() != nil {
+			return
+		}
+		p := c.route.notice.Prompt(name)
+		if p == nil {
+			return
+		}
+		if _, err := c.caller.stream.Play(ctx, clipOf(p)); err != nil && ctx.Err() == nil {
+			c.log.Warn("prompt not played", "prompt", name, "error", err)
+		}
+	}
+}
+
+// ringback is a step that plays the ringback tone until the platform sends
+// media of its own, early or not.
+func (c *Call) ringback(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(c.agent.early, stop)()
+	if ctx.Err() == nil {
+		c.caller.stream.Ring(ctx)
+	}
+}
+
+func clipOf(p *prompts.Prompt) media.Clip { return media.Clip{PCMU: p.PCMU, PCMA: p.PCMA} }

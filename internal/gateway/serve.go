@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"consentgw/internal/api"
+	"consentgw/sip"
+)
+
+// Serve runs the gateway until ctx ends. Then no new call is taken, the calls
+// that are up may finish for Options.Drain, the rest are hung up, and what the
+// journal still holds is stored or spooled. When Serve returns nothing of the
+// gateway is left: no call, no socket, no goroutine.
+func (g *Gateway) Serve(ctx context.Context) error {
+	// Calls and sockets end in an order of their own, not all at once with ctx.
+	callsCtx, endCalls := context.WithCancel(context.WithoutCancel(ctx))
+	socketsCtx, endSockets := context.WithCancel(context.WithoutCancel(ctx))
+	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
+	defer endCalls()
+
+	failed := make(chan error, 8) // one for each face; a face ends only by failing
+	var faces, journal sync.WaitGroup
+	journal.Go(func() { g.journal.Run(journalCtx) })
+	start := func(serve func(context.Context) error) {
+		faces.Go(func() {
+			if err := serve(socketsCtx); err != nil && socketsCtx.Err() == nil {
+				failed <- err
+			}
+		})
+	}
+	for _, s := range []struct {
+		side    side
+		handler sip.Handler
+	}{
+		{g.sides.platform, g.notRouted()},
+		{g.sides.recorder, g.notRouted()},
+		{g.sides.trunk, g.trunkHandler(callsCtx)},
+	} {
+		if s.side.sip != nil {
+			start(func(ctx context.Context) error { return s.side.sip.Serve(ctx, s.handler) })
+		}
+	}
+	start(func(ctx context.Context) error { return api.Serve(ctx, g.api, g.handler()) })
+	start(g.health.watch)
+	start(g.recover)
+	g.opt.Log.Info("consentgw is up", "node", g.cfg.Node.ID, "api", g.APIAddr())
+
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-failed:
+	}
+	g.finishCalls(endCalls)
+	endSockets()
+	faces.Wait()
+	endJournal()
+	journal.Wait()
+	return errors.Join(failure, g.release())
+}
+
+// finishCalls lets the calls that are up end by themselves, then hangs up.
+func (g *Gateway) finishCalls(endCalls func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), g.opt.Drain)
+	defer cancel()
+	g.opt.Log.Info("draining", "calls", len(g.calls.Live()), "seconds", g.opt.Drain.Seconds())
+	if g.calls.Drain(ctx) != nil {
+		endCalls()
+		g.calls.Drain(context.Background())
+	}
+}
+
+func (g *Gateway) trunkHandler(calls context.Context) sip.Handler {
+	return sip.Handler{
+		Invite:  func(_ context.Context, in *sip.Incoming) { g.calls.Serve(calls, in) },
+		Options: g.options,
+	}
+}
+
+// notRouted serves the sides on which no call arrives.
+func (g *Gateway) notRouted() sip.Handler {
+	return sip.Handler{
+		Invite:  func(_ context.Context, in *sip.Incoming) { in.Reject(403, "No calls are taken on this side") },
+		Options: g.options,
+	}
+}
+
+func (g *Gateway) options() (int, string) {
+	if g.calls.Draining() {
+		return 503, "Draining"
+	}
+	return 200, "OK"
+}
+
+func (g *Gateway) handler() http.Handler {
+	return api.New(api.Config{Node: g.cfg.Node.ID, Calls: g.calls, Store: g.store, Health: g.health,
+		Metrics: g.metrics.Handler(), Now: g.opt.Now, Log: g.opt.Log})
+}
+
+// recoverEvery is how often closing what a crash left open is tried while the
+// store is away.
+const recoverEvery = 2 * time.Second
+
+// recover closes the records of calls that died with an earlier process.
+func (g *Gateway) recover(ctx context.Context) error {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, time.Minute)
+		closed, err := g.journal.Recover(attempt, g.cfg.Node.ID, g.opt.Now)
+		cancel()
+		if closed > 0 {
+			g.opt.Log.Warn("records of calls that were cut off have been closed", "records", closed)
+		}
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		g.opt.Log.Warn("records of an earlier run not checked yet", "error", err)
+		select {
+		case <-time.After(recoverEvery):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

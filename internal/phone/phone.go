@@ -1,0 +1,190 @@
+// Package phone is a user agent with a voice: it calls and answers over real
+// SIP, speaks and hears real RTP, presses keys and keeps count of every packet.
+// The demonstration and the tests of the gateway use it as caller and as
+// contact center. Its media is its own, so that what it measures does not rest
+// on the code that it measures.
+package phone
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+
+	"consentgw/internal/sdp"
+	"consentgw/sip"
+)
+
+// Config describes a phone.
+type Config struct {
+	Listen string       // such as "udp:127.0.0.1:0"
+	Codecs []sdp.Codec  // what it speaks, in its order; nil: PCMA, PCMU, telephone-event
+	Log    *slog.Logger // nil: nothing is logged
+	// Ring takes the incoming calls, each on its own goroutine; nil: busy.
+	Ring func(ctx context.Context, r *Ring)
+}
+
+// Phone is a user agent that is bound and served.
+type Phone struct {
+	cfg      Config
+	endpoint *sip.Endpoint
+	stop     context.CancelFunc
+	served   chan error
+	lines    sync.WaitGroup
+}
+
+// New binds a phone and serves it until Close.
+func New(cfg Config) (*Phone, error) {
+	if cfg.Codecs == nil {
+		cfg.Codecs = []sdp.Codec{sdp.PCMA(), sdp.PCMU(), sdp.Event8000()}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	endpoint, err := sip.Listen(sip.Config{Listen: []string{cfg.Listen}, UserAgent: "consentgw-phone", Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	p := &Phone{cfg: cfg, endpoint: endpoint, stop: stop, served: make(chan error, 1)}
+	go func() { p.served <- endpoint.Serve(ctx, sip.Handler{Invite: p.ring}) }()
+	return p, nil
+}
+
+// Addr is where the phone is reached.
+func (p *Phone) Addr() netip.AddrPort { return p.endpoint.Addrs()[0].AddrPort }
+
+// URI is the phone's address as a target.
+func (p *Phone) URI() string {
+	a := p.endpoint.Addrs()[0]
+	return fmt.Sprintf("sip:%s;transport=%s", a.AddrPort, a.Transport)
+}
+
+// Close ends the phone. Its lines must have been hung up.
+func (p *Phone) Close() error {
+	p.lines.Wait()
+	p.stop()
+	return <-p.served
+}
+
+// Dial is a call to make.
+type Dial struct {
+	Target string // the gateway's address as a SIP URI
+	Caller string // a number reserved for fiction
+	Called string
+	CallID string                   // random if empty
+	SDP    func(offer *sdp.Session) // changes the offer before it is sent; may be nil
+}
+
+// Call dials and returns when the other end has answered. The line is up and
+// its microphone is off.
+func (p *Phone) Call(ctx context.Context, d Dial) (*Line, error) {
+	l, err := p.newLine()
+	if err != nil {
+		return nil, err
+	}
+	offer := sdp.NewOffer(l.local(), p.cfg.Codecs)
+	if d.SDP != nil {
+		d.SDP(offer)
+	}
+	l.offered = offer
+	leg, err := p.endpoint.Dial(ctx, sip.Invite{Target: d.Target, Caller: d.Caller, Called: d.Called, CallID: d.CallID,
+		Offer: offer.Marshal(), InDialog: l.inDialog()})
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	if err := l.answered(leg.SDP()); err != nil {
+		leg.Bye(ctx, "")
+		l.close()
+		return nil, err
+	}
+	l.up(leg)
+	return l, nil
+}
+
+// Ring is an incoming call that has not been answered.
+type Ring struct {
+	*sip.Incoming
+	phone *Phone
+}
+
+func (p *Phone) ring(ctx context.Context, in *sip.Incoming) {
+	if p.cfg.Ring == nil {
+		in.Reject(486, "Busy Here")
+		return
+	}
+	p.cfg.Ring(ctx, &Ring{in, p})
+}
+
+// Pick answers the call.
+func (r *Ring) Pick(ctx context.Context) (*Line, error) {
+	l, answer, err := r.prepare()
+	if err != nil {
+		return nil, err
+	}
+	leg, err := r.Answer(ctx, answer, l.inDialog())
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	l.up(leg)
+	return l, nil
+}
+
+// Early opens the line with a 183, so that the caller hears it before it is
+// picked up with PickEarly.
+func (r *Ring) Early() (*Line, []byte, error) {
+	l, answer, err := r.prepare()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.Progress(183, "Session Progress", answer); err != nil {
+		l.close()
+		return nil, nil, err
+	}
+	l.listen()
+	return l, answer, nil
+}
+
+// PickEarly answers a call that Early opened.
+func (r *Ring) PickEarly(ctx context.Context, l *Line, answer []byte) error {
+	leg, err := r.Answer(ctx, answer, l.inDialog())
+	if err != nil {
+		l.close()
+		return err
+	}
+	l.leg = leg
+	return nil
+}
+
+func (r *Ring) prepare() (*Line, []byte, error) {
+	offer, err := sdp.Parse(r.Offer())
+	if err != nil {
+		r.Reject(400, "Malformed SDP")
+		return nil, nil, err
+	}
+	l, err := r.phone.newLine()
+	if err != nil {
+		return nil, nil, err
+	}
+	answer, agreed, err := sdp.NewAnswer(offer, l.local(), r.phone.cfg.Codecs)
+	if err != nil {
+		r.Reject(488, "No common codec")
+		l.close()
+		return nil, nil, err
+	}
+	l.agree(agreed)
+	return l, answer.Marshal(), nil
+}
+
+func (p *Phone) newLine() (*Line, error) {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.Addr().Addr(), 0)))
+	if err != nil {
+		return nil, err
+	}
+	p.lines.Add(1)
+	return newLine(p, conn), nil
+}
