@@ -113,9 +113,11 @@ func (g *Gate) enter() bool {
 // but whether this copy should have left at all. It withholds nothing; it makes
 // a gate that does not ask visible.
 func (g *Gate) leave() {
+	// Before the copy is counted out: from then on Shut may return, and the
+	// permit be revoked by law.
+	valid := g.permit.Valid()
 	state := g.state.Add(^uint64(0))
-	unpermitted := state&gateOpen != 0 && !g.permit.Valid()
-	if unpermitted || state&gateSettled != 0 {
+	if state&gateOpen != 0 && !valid || state&gateSettled != 0 {
 		g.violations.Add(1)
 	}
 }

@@ -27,8 +27,8 @@ type Sender struct {
 // or say what is wrong with the address.
 func (p *Ports) Sender(to netip.AddrPort) (*Sender, error) {
 	to = unmap(to)
-	if err := UsableFar(to, p.cfg.Addr); err != nil {
-		return nil, err
+	if sockaddr(to) == nil {
+		return nil, fmt.Errorf("%w: %s: no address to send to", ErrUnusableFar, to)
 	}
 	got, err := p.take(func(local *net.UDPAddr) (*net.UDPConn, error) {
 		return net.DialUDP(p.network(), local, net.UDPAddrFromAddrPort(to))

@@ -36,8 +36,9 @@ type Outbound struct {
 }
 
 type inCounters struct {
-	received, events, pressesLost, rtcp, readErrors         atomic.Uint64
-	source, malformed, notRTP, payload, held /* dropped */ atomic.Uint64
+	received, events, pressesLost, rtcp, readErrors atomic.Uint64
+	// Dropped, by why.
+	source, malformed, notRTP, payload, held atomic.Uint64
 }
 
 type outCounters struct {
