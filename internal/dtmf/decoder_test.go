@@ -184,6 +184,28 @@ func TestALongPressIsOnePress(t *testing.T) {
 	}
 }
 
+func TestOnlyAGapOrAnEndMakesTwoPressesOfOneKey(t *testing.T) {
+	for name, c := range map[string]struct {
+		packets []packet
+		want    string
+	}{
+		"no gap, no end: a segment of 0x3FFF (RFC 4733 2.5.2.3.1)": {
+			[]packet{{event: 1, duration: 0x3FFF}, {event: 1, timestamp: 0x3FFF, duration: 800}}, "1"},
+		"one update of 20 ms lost between the segments": {
+			[]packet{{event: 1, duration: 0x3F5F}, {event: 1, timestamp: 0x3FFF, duration: 800}}, "1"},
+		"40 ms of pause, ends lost": {
+			[]packet{{event: 1, duration: 800}, {event: 1, timestamp: 1120, duration: 800}}, "11"},
+		"an end and no pause": {
+			[]packet{{event: 1, duration: 800, end: true}, {event: 1, timestamp: 800, duration: 800}}, "11"},
+		"an end at the end of a segment": {
+			[]packet{{event: 1, duration: 0xFFFF, end: true}, {event: 1, timestamp: 0xFFFF, duration: 800}}, "11"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, c.want, pressed(decode(8000, c.packets)))
+		})
+	}
+}
+
 func TestAnOutageWithinALongPressDoesNotMakeItTwo(t *testing.T) {
 	all := tone{event: 5, length: 12 * time.Second}.packets()
 	reports := decode(8000, join(all[:390], all[412:])) // 440 ms, across the segments
@@ -206,7 +228,7 @@ func TestADurationThatWrapsIsOnePress(t *testing.T) {
 	for i := 1; i <= 600; i++ { // 12 s under one timestamp
 		packets = append(packets, packet{at: time.Duration(i) * 20 * ms, event: 2, duration: uint16(160 * i), end: i == 600})
 	}
-	packets[410], packets[409] = packets[409], packets[410] // neighbours across the wrap
+	packets[408], packets[409] = packets[409], packets[408] // neighbours across the wrap
 	reports := decode(8000, packets)
 	require.Len(t, reports, 2)
 	assert.Equal(t, 12*time.Second, reports[1].Duration)

@@ -174,4 +174,7 @@ func TestReAnswerTakesPortZeroAsAHold(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, agreed.Index, "a stream that lives goes before one that is over")
 	assert.True(t, agreed.Send)
+
+	_, _, err = sdp.ReAnswer(parsed(t, "m=audio 0 RTP/AVP 0", "m=audio 4002 RTP/AVP 3"), local(), g711(), sdp.PCMU())
+	assert.ErrorIs(t, err, sdp.ErrNoCommonCodec, "a stream we cannot serve is no hold")
 }

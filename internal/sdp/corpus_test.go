@@ -15,6 +15,8 @@ import (
 	"consentgw/internal/sdp"
 )
 
+var update = flag.Bool("update", false, "write the golden answers of testdata/sdp anew")
+
 func corpus(t testing.TB) []string {
 	files, err := filepath.Glob("../../testdata/sdp/*.sdp")
 	require.NoError(t, err)
@@ -69,5 +71,3 @@ func describe(a sdp.Agreed) string {
 		a.Index, a.Remote, a.RTCP, a.RTCPMux, a.Audio.Name, a.Audio.Rate, a.Audio.PT, a.LocalPT,
 		event, a.Send, a.Receive, a.Ptime)
 }
-
-var update = flag.Bool("update", false, "write the golden answers of testdata/sdp anew")
