@@ -33,7 +33,7 @@ voice() {
 	en) echo 'en-gb-x-rp+f3 -s 165' ;;
 	de) echo 'de+f3 -s 175' ;;
 	fr) echo 'fr+f3 -s 165' ;;
-	caller) echo 'en-gb-x-rp+m3 -s 160' ;;
+	caller) echo 'en-gb-x-rp+m3 -s 170' ;;
 	agent) echo 'en-us+f2 -s 165' ;;
 	*) echo "$0: no voice for $1" >&2; return 1 ;;
 	esac
@@ -56,12 +56,14 @@ speak() {
 	# shellcheck disable=SC2086 # the voice is a name and an option
 	espeak-ng -v $voice -f "$text" -w "$work/raw.wav"
 	sox -V1 -D "$work/raw.wav" -b 32 -e signed -r 8000 -c 1 "$work/band.wav" \
-		gain -6 rate -v 8000 sinc 300-3400 \
-		compand 0.001,0.05 6:-90,-90,-16,-16,-8,-11,0,-13 0 -90 0.001 sinc 300-3400
-	sox -V1 -D "$work/band.wav" "$work/speech.wav" \
+		gain -6 rate -v 8000 sinc 300-3400
+	read -r peak rms < <(level "$work/band.wav")
+	gain=$(awk -v r="$rms" 'BEGIN {printf "%.2f", -22 - r}')
+	sox -V1 -D "$work/band.wav" "$work/speech.wav" gain "$gain" \
+		compand 0.0005,0.03 3:-90,-90,-16,-16,-8,-12,0,-13 0 -90 0.0005 sinc 300-3400 \
 		silence 1 0.005 0.3% reverse silence 1 0.005 0.3% reverse silence -l 1 0.02 0.3% -1 0.25 0.3%
 	read -r peak rms < <(level "$work/speech.wav")
-	gain=$(awk -v p="$peak" -v r="$rms" 'BEGIN {g = -22.3 - r; m = -6.3 - p; printf "%.2f", g < m ? g : m}')
+	gain=$(awk -v p="$peak" -v r="$rms" 'BEGIN {g = -21.8 - r; m = -6.3 - p; printf "%.2f", g < m ? g : m}')
 	samples=$(soxi -s "$work/speech.wav")
 	sox -V1 -D "$work/speech.wav" -b 16 "$out" gain "$gain" \
 		pad 1600s "$((1600 + (160 - samples % 160) % 160))s"
