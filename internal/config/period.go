@@ -51,11 +51,11 @@ func (p Period) span() (span, error) {
 		years: n(2), months: n(3), days: 7*n(1) + n(4),
 		clock: time.Duration(n(6))*time.Hour + time.Duration(n(7))*time.Minute + time.Duration(n(8))*time.Second,
 	}
-	days := 366*s.years + 31*s.months + s.days + int(s.clock/(24*time.Hour))
+	days := 365*s.years + 30*s.months + s.days + int(s.clock/(24*time.Hour))
 	switch {
 	case s == span{}:
 		return span{}, errPeriodZero
-	case days > 366*maxPeriodYears:
+	case 4*days > 1461*maxPeriodYears:
 		return span{}, errPeriodLong
 	}
 	return s, nil

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+	"time"
+)
+
+var (
+	checkCountry = matching(regexp.MustCompile(`^[A-Z]{2}$`),
+		"must be a country code of ISO 3166 in two capital letters, such as NL")
+	checkJurisdiction = matching(regexp.MustCompile(`^[A-Z]{2}(-[A-Z0-9]{1,3})?$`),
+		"must be a code of ISO 3166 in capital letters, such as NL or US-CA")
+	checkLanguage = matching(regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$`),
+		"must be a language tag of BCP 47, such as nl or pt-BR")
+	checkPurpose = matching(regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`),
+		"must be one word of small letters, digits, dashes and underscores, such as quality")
+	checkKey = matching(regexp.MustCompile(`^[0-9*#]$`),
+		"must be one key: a digit, * or #")
+	checkWithdraw = matching(regexp.MustCompile(`^[0-9*#]{2,8}$`),
+		"must be 2 to 8 keys, such as *9: a single key would be pressed by accident")
+	// GDPR article 6(1)(a) to (f).
+	checkBasis = oneOf(consentBasis, "contract", "legal_obligation", "vital_interest", "public_task", "legitimate_interest")
+)
+
+// consentBasis is the only basis on which the gateway records.
+const consentBasis = "consent"
+
+func (r *reader) policy(n *node) Policy {
+	controller, retention := n.get("controller"), n.get("retention")
+	p := Policy{
+		Name: r.text(n.get("name"), "", checkName),
+		Controller: Controller{
+			Name:    r.text(controller.get("name"), "", someText),
+			Contact: r.text(controller.get("contact"), "", someText),
+			Address: r.text(controller.get("address"), "", someText),
+			Country: r.text(controller.get("country"), "", checkCountry),
+		},
+		Jurisdiction:  r.text(n.get("jurisdiction"), "", checkJurisdiction),
+		Basis:         r.text(n.get("basis"), "", checkBasis),
+		Purposes:      r.distinct(n.list("purposes"), checkPurpose),
+		Notice:        r.text(n.get("notice"), "recording", checkName),
+		Language:      r.text(n.get("language"), "", checkLanguage),
+		Keys:          r.policyKeys(n.get("keys")),
+		AnswerTimeout: parsed(r, n.get("answer_timeout"), 6*time.Second, duration(100*time.Millisecond, time.Minute)),
+		Retries:       parsed(r, n.get("retries"), 1, whole(0, 10)),
+		Retention: Retention{
+			Record:    parsed(r, retention.get("record"), "", parsePeriod),
+			Recording: parsed(r, retention.get("recording"), "", parsePeriod),
+		},
+	}
+	r.proofOutlivesAudio(p.Retention, retention)
+	return p
+}
+
+// distinct is texts without repetition.
+func (r *reader) distinct(items []*node, check func(string) error) []string {
+	all := texts(r, items, check)
+	seen := map[string]bool{}
+	for i, s := range all {
+		if s != "" && seen[s] {
+			r.fail(items[i], "is listed twice")
+		}
+		seen[s] = true
+	}
+	return all
+}
+
+func (r *reader) policyKeys(n *node) Keys {
+	k := Keys{
+		Yes:      r.text(n.get("yes"), "1", checkKey),
+		No:       r.text(n.get("no"), "2", checkKey),
+		Repeat:   r.text(n.get("repeat"), "0", checkKey),
+		Withdraw: r.text(n.get("withdraw"), "*9", checkWithdraw),
+	}
+	one := []struct{ name, key string }{{"yes", k.Yes}, {"no", k.No}, {"repeat", k.Repeat}}
+	for i, a := range one {
+		for _, b := range one[:i] {
+			if a.key != "" && a.key == b.key {
+				r.clash(n, a.name, b.name, "is the same key as %s", b.name)
+			}
+		}
+		if a.key != "" && strings.HasPrefix(k.Withdraw, a.key) {
+			r.clash(n, "withdraw", a.name, "begins with the key for %s, so pressing that key would be ambiguous", a.name)
+		}
+	}
+	return k
+}
+
+// clash reports where the file has the key; the other one may be a default.
+func (r *reader) clash(n *node, key, other, format string, args ...any) {
+	at := n.at
+	for _, k := range []string{other, key} {
+		if v := n.get(k); v != nil {
+			at = v.at
+		}
+	}
+	r.failAt(at, join(n.path, key), format, args...)
+}
+
+// proofOutlivesAudio: a recording without the record of its consent cannot be
+// shown to be lawful (GDPR article 7(1)).
+func (r *reader) proofOutlivesAudio(k Retention, n *node) {
+	start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	if k.Record != "" && k.Recording != "" && k.Recording.Until(start).After(k.Record.Until(start)) {
+		r.warn(n.get("recording"), "is longer than record: recordings would outlive the proof that they were allowed")
+	}
+}

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+)
+
+// What stands for a password that is set.
+const redacted = "(set)"
+
+// Redacted is a copy to show to people: passwords are replaced.
+func (c *Config) Redacted() *Config {
+	shown := *c
+	if c.Store.Redis != nil {
+		redis := c.Store.Redis.redact()
+		shown.Store.Redis = &redis
+	}
+	return &shown
+}
+
+// LogValue is what a log line may hold of a configuration: names and
+// addresses, no password, no called number, no controller.
+func (c *Config) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.String("node", c.Node.ID),
+		slog.String("data", c.Node.Data),
+		slog.Any("trunk", c.Listen.Trunk),
+		slog.Any("platform", c.Listen.Platform),
+		slog.Any("recorder", c.Listen.Recorder),
+		slog.String("api", c.Listen.API),
+		slog.Int("trunks", len(c.Trunks)),
+		slog.Int("platforms", len(c.Platforms)),
+		slog.Int("recorders", len(c.Recorders)),
+		slog.Int("policies", len(c.Policies)),
+		slog.Int("routes", len(c.Routes)),
+	}
+	if c.Store.Redis == nil {
+		return slog.GroupValue(append(attrs, slog.String("store", "embedded"))...)
+	}
+	return slog.GroupValue(append(attrs, slog.Any("store", *c.Store.Redis))...)
+}
+
+// LogValue is the side's addresses.
+func (s Side) LogValue() slog.Value {
+	var sip []string
+	for _, a := range s.SIP {
+		sip = append(sip, a.String())
+	}
+	return slog.GroupValue(
+		slog.String("sip", strings.Join(sip, " ")),
+		slog.String("media", s.Media.String()),
+		slog.Int("pairs", s.Ports.Pairs()),
+	)
+}
+
+func (r Redis) redact() Redis {
+	r.Addrs = slices.Clone(r.Addrs)
+	if r.Password != "" {
+		r.Password = redacted
+	}
+	return r
+}
+
+// LogValue has no password.
+func (r Redis) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// String has no password.
+func (r Redis) String() string {
+	scheme := "redis://"
+	if r.TLS {
+		scheme = "rediss://"
+	}
+	return scheme + strings.Join(r.Addrs, ",")
+}
+
+// GoString has no password, so that %#v has none either.
+func (r Redis) GoString() string { return "config.Redis{" + r.String() + "}" }

@@ -1,0 +1,193 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// relate checks the values against each other: names, references, addresses
+// and the order of the routes.
+func (r *reader) relate(c *Config, root *node) {
+	trunks := r.named(root.list("trunks"))
+	platforms := r.named(root.list("platforms"))
+	recorders := r.named(root.list("recorders"))
+	policies := r.named(root.list("policies"))
+	r.named(root.list("routes"))
+	for i, n := range root.list("routes") {
+		route := c.Routes[i]
+		r.refers(n.get("trunk"), route.Trunk, "trunk", trunks)
+		r.refers(n.get("platform"), route.Platform, "platform", platforms)
+		r.refers(n.get("policy"), route.Policy, "policy", policies)
+		for j, item := range n.list("recorders") {
+			r.refers(item, route.Recorders[j], "recorder", recorders)
+		}
+		r.recordable(c, n, route)
+	}
+	r.sources(c, root)
+	r.order(c, root)
+	r.sockets(c, root.get("listen"))
+	r.siprecAddress(c, root)
+	r.exposed(c, root)
+}
+
+// named collects the names of a list and refuses the second of two equal ones.
+func (r *reader) named(items []*node) []string {
+	var names []string
+	first := map[string]string{}
+	for _, item := range items {
+		n := item.get("name")
+		if n == nil || n.kind != scalar || checkName(n.text) != nil {
+			continue
+		}
+		if before, twice := first[n.text]; twice {
+			r.fail(n, "is the name of %s already", before)
+			continue
+		}
+		first[n.text] = item.path
+		names = append(names, n.text)
+	}
+	return names
+}
+
+func (r *reader) refers(n *node, name, what string, names []string) {
+	if n == nil || name == "" {
+		return
+	}
+	for _, known := range names {
+		if known == name {
+			return
+		}
+	}
+	if !n.shown() {
+		r.fail(n, "no %s has this name", what)
+		return
+	}
+	r.fail(n, "no %s is named %q%s", what, name, suggest(name, names))
+}
+
+// recordable: a recorder is reached through a granted consent only, so a route
+// with recorders needs a policy that asks for one.
+func (r *reader) recordable(c *Config, n *node, route Route) {
+	recorders := n.get("recorders")
+	if recorders == nil || recorders.kind != list || len(recorders.items) == 0 {
+		return
+	}
+	r.distinct(recorders.items, anyText)
+	if !n.has("policy") {
+		r.fail(recorders, "need a policy: without one nobody is asked, and nothing is recorded without consent")
+		return
+	}
+	for _, p := range c.Policies {
+		if p.Name == route.Policy && p.Name != "" && p.Basis != "" && p.Basis != consentBasis {
+			r.fail(recorders, "are not possible with policy %q: its basis is %s, and the gateway records on consent only", p.Name, p.Basis)
+			return
+		}
+	}
+}
+
+// sources refuses a network that two trunks claim.
+func (r *reader) sources(c *Config, root *node) {
+	owner := map[netip.Prefix]string{}
+	for i, t := range root.list("trunks") {
+		for j, n := range t.list("from") {
+			prefix := c.Trunks[i].From[j]
+			if !prefix.IsValid() {
+				continue
+			}
+			if before, taken := owner[prefix]; taken {
+				r.fail(n, "is listed at %s already: a request must belong to one trunk", before)
+				continue
+			}
+			owner[prefix] = n.path
+			if prefix.Bits() == 0 {
+				r.warn(n, "lets every host place calls through this trunk")
+			}
+		}
+	}
+}
+
+// order warns of routes that no call reaches, because one before takes all of
+// theirs.
+func (r *reader) order(c *Config, root *node) {
+	type pattern struct{ trunk, to string }
+	before := map[pattern]string{}
+	for i, n := range root.list("routes") {
+		route := c.Routes[i]
+		if bad := n.get("to"); n.kind != mapping || bad != nil && route.To == "" {
+			continue
+		}
+		for _, to := range covering(route.To) {
+			first, taken := before[pattern{"", to}]
+			if !taken {
+				first, taken = before[pattern{route.Trunk, to}]
+			}
+			if taken {
+				r.warn(n, "is never reached: %s before it takes all of its calls", first)
+				break
+			}
+		}
+		to := route.To
+		if to == "" {
+			to = "*"
+		}
+		if _, taken := before[pattern{route.Trunk, to}]; !taken {
+			before[pattern{route.Trunk, to}] = n.path
+		}
+	}
+}
+
+// covering lists the patterns that match every number this one matches, the
+// widest first.
+func covering(to string) []string {
+	if to == "" {
+		return []string{"*"}
+	}
+	prefix, _ := strings.CutSuffix(to, "*")
+	var all []string
+	for i := range len(prefix) + 1 {
+		all = append(all, prefix[:i]+"*")
+	}
+	if to == prefix {
+		all = append(all, to)
+	}
+	return all
+}
+
+// siprecAddress: the gateway is a SIP client of a recording server, and needs
+// an address of its own for that.
+func (r *reader) siprecAddress(c *Config, root *node) {
+	for i, n := range root.list("recorders") {
+		side := root.get("listen").get("recorder")
+		if c.Recorders[i].Type == "siprec" && len(side.list("sip")) == 0 && (side == nil || side.kind == mapping && !side.has("sip")) {
+			r.fail(n.get("type"), "needs listen.recorder.sip: the recording server answers to that address")
+		}
+	}
+}
+
+// exposed warns of what is readable to others.
+func (r *reader) exposed(c *Config, root *node) {
+	api := root.get("listen").get("api")
+	if host, _, err := net.SplitHostPort(c.Listen.API); api != nil && err == nil && !isLoopback(host) {
+		r.warn(api, "is reachable from other hosts, and the API asks nobody who they are: "+
+			"whoever reaches it reads consent records and ends calls")
+	}
+	redis := root.get("store").get("redis")
+	if c.Store.Redis == nil {
+		return
+	}
+	for i, n := range redis.list("addrs") {
+		host, _, err := net.SplitHostPort(c.Store.Redis.Addrs[i])
+		if err == nil && !isLoopback(host) && !c.Store.Redis.TLS {
+			r.warn(n, "is on another host and tls is off: consent records and the password cross the network in clear")
+		}
+	}
+	if p := redis.get("password"); c.Store.Redis.Password != "" && !p.expanded && p.at.variable == "" {
+		r.warn(p, "stands in the file in clear: use ${env:NAME} or ${file:PATH}")
+	}
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}
