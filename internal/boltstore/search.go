@@ -18,6 +18,7 @@ func (s *Store) Search(ctx context.Context, q consent.Query) (consent.Page, erro
 	if err != nil {
 		return consent.Page{}, fmt.Errorf("search: %w", err)
 	}
+	q.Subject, q.Route = stored.Text(q.Subject), stored.Text(q.Route)
 	var page consent.Page
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
 		page, err = search(ctx, tx, q, scan)

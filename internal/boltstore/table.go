@@ -129,7 +129,7 @@ func entries(r *consent.Record) map[entry]bool {
 }
 
 func hashed(text string) string {
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(stored.Text(text)))
 	return string(sum[:])
 }
 

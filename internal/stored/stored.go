@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"consentgw/consent"
 )
@@ -89,19 +90,25 @@ func CheckSuccessor(r, seen *consent.Record) error {
 	return nil
 }
 
-// CallIDs lists the Call-IDs of r, at most one per leg, without repetition.
+// Text is s as it is after a stay in JSON, which holds UTF-8 only: any other
+// byte becomes U+FFFD. Indexes are made from this form, so that what a hostile
+// trunk sent is found under what the record says.
+func Text(s string) string { return string([]rune(s)) }
+
+// CallIDs lists the Call-IDs of r, at most one per leg, without repetition, in
+// the form of [Text].
 func CallIDs(r *consent.Record) []string {
 	var ids []string
-	if r.Call.TrunkCallID != "" {
-		ids = append(ids, r.Call.TrunkCallID)
+	trunk, platform := Text(r.Call.TrunkCallID), Text(r.Call.PlatformCallID)
+	if trunk != "" {
+		ids = append(ids, trunk)
 	}
-	if id := r.Call.PlatformCallID; id != "" && id != r.Call.TrunkCallID {
-		ids = append(ids, id)
+	if platform != "" && platform != trunk {
+		ids = append(ids, platform)
 	}
 	return ids
 }
 
-// HasCallID reports whether a leg of r has this Call-ID.
-func HasCallID(r *consent.Record, call string) bool {
-	return call != "" && (r.Call.TrunkCallID == call || r.Call.PlatformCallID == call)
-}
+// HasCallID reports whether a leg of r has the Call-ID call, which is in the
+// form of [Text].
+func HasCallID(r *consent.Record, call string) bool { return slices.Contains(CallIDs(r), call) }

@@ -76,6 +76,16 @@ func TestCallIDsAreThoseOfBothLegsOnce(t *testing.T) {
 	assert.True(t, HasCallID(r, "x") && HasCallID(r, "y") && !HasCallID(r, "z"))
 }
 
+func TestTextIsWhatJSONLeavesOfIt(t *testing.T) {
+	for _, call := range []string{"", "a@b", "é", "\xff\xfe\x80", "a\xffb\xc3", "\x00", "\ufffd", "\u2028<&>"} {
+		text, err := Encode(&consent.Record{ID: "a", Subject: call})
+		require.NoError(t, err)
+		r, err := Decode(text)
+		require.NoError(t, err)
+		assert.Equal(t, Text(call), r.Subject)
+	}
+}
+
 func TestPositionsAreOrderedByTimeThenID(t *testing.T) {
 	order := []Position{{MS: -5, ID: "z"}, {MS: 0}, {MS: 0, ID: "a"}, {MS: 0, ID: "b"}, {MS: 7, ID: "a"}}
 	for i, p := range order {

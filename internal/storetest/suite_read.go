@@ -63,6 +63,11 @@ func readCases() map[string]func(*testing.T, *bench) {
 				require.ErrorIs(t, err, consent.ErrNotFound, "%.30q", stranger)
 			}
 		},
+		"a number that is no text is searched for as it came": func(t *testing.T, b *bench) {
+			r := Record(func(r *consent.Record) { r.Subject = "\xff\x00\xfe" })
+			b.put(r, Record())
+			require.Equal(t, ids(r), b.search(consent.Query{Subject: r.Subject}))
+		},
 		"a Call-ID that came twice is the newest call, in whatever order they were stored": func(t *testing.T, b *bench) {
 			old := Record(After(0), Calls("again", ""))
 			newest := Record(After(time.Hour), Calls("leg", "again"))
