@@ -60,7 +60,7 @@ func sound(t *testing.T, file []byte) []int16 {
 }
 
 func TestBuiltInAudioIsLevelledForTheTelephone(t *testing.T) {
-	library, err := Open("")
+	library, err := openBuiltIn()
 	require.NoError(t, err)
 	for _, n := range library.Notices() {
 		for _, p := range n.Prompts() {

@@ -18,8 +18,10 @@ func activeLevel(pcm []int16) (level, activity float64) {
 	)
 	decay := math.Exp(-1 / (0.03 * rate))
 	var active, hang [thresholds]int
-	for j := range hang {
+	var threshold [thresholds]float64
+	for j := range thresholds {
 		hang[j] = hangover
+		threshold[j] = math.Pow(2, float64(j-thresholds))
 	}
 	var energy, first, second float64
 	for _, s := range pcm {
@@ -28,7 +30,7 @@ func activeLevel(pcm []int16) (level, activity float64) {
 		first = decay*first + (1-decay)*math.Abs(x)
 		second = decay*second + (1-decay)*first
 		for j := range thresholds {
-			if second >= threshold(j) {
+			if second >= threshold[j] {
 				active[j]++
 				hang[j] = 0
 			} else if hang[j] < hangover {
@@ -43,7 +45,7 @@ func activeLevel(pcm []int16) (level, activity float64) {
 			break
 		}
 		at := 10 * math.Log10(energy/float64(active[j]))
-		over := at - 20*math.Log10(threshold(j))
+		over := at - 20*math.Log10(threshold[j])
 		if j > 0 && over <= margin {
 			level = beforeLevel + (before-margin)/(before-over)*(at-beforeLevel)
 			return level, energy / math.Pow(10, level/10) / float64(len(pcm))
@@ -52,8 +54,6 @@ func activeLevel(pcm []int16) (level, activity float64) {
 	}
 	return math.Inf(-1), 0
 }
-
-func threshold(j int) float64 { return math.Pow(2, float64(j-15)) }
 
 // peakLevel returns the highest sample in dBFS.
 func peakLevel(pcm []int16) float64 {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,27 +72,37 @@ func TestTheManifestDescribesWhatIsBuiltIn(t *testing.T) {
 
 // describe takes everything from the library but what only the builder knows.
 func describe(l *Library, before manifest) manifest {
-	voice := make(map[string]string)
-	for _, n := range before.Notices {
-		voice[n.Language] = n.Voice
-	}
-	for pair := range strings.SplitSeq(*voices, ",") {
-		if language, v, ok := strings.Cut(pair, "="); ok {
-			voice[language] = v
-		}
-	}
 	m := manifest{Generator: before.Generator, Command: "prompts/build.sh"}
 	for _, n := range l.all {
-		described := manifestNotice{ID: n.ID, Version: n.Version, Language: n.Language, Voice: voice[n.Language]}
+		described := manifestNotice{ID: n.ID, Version: n.Version, Language: n.Language}
 		for _, p := range n.Prompts() {
 			described.Prompts = append(described.Prompts, manifestPrompt{
 				Name: p.Name, File: path.Join(n.ID, n.Version, n.Language, p.Name+".wav"), Text: p.Text,
 				AudioSHA256: p.AudioSHA256, TextSHA256: p.TextSHA256, Milliseconds: p.Duration.Milliseconds(),
 			})
 		}
+		described.Voice = voiceOf(described, before)
 		m.Notices = append(m.Notices, described)
 	}
 	return m
+}
+
+// voiceOf returns the voice that spoke a notice: the one noted before as long
+// as the prompts are the same, so that a new voice does not claim old versions.
+func voiceOf(n manifestNotice, before manifest) string {
+	voice := ""
+	for pair := range strings.SplitSeq(*voices, ",") {
+		if language, v, ok := strings.Cut(pair, "="); ok && language == n.Language {
+			voice = v
+		}
+	}
+	for _, b := range before.Notices {
+		same := b.ID == n.ID && b.Version == n.Version && b.Language == n.Language
+		if same && (voice == "" || slices.Equal(b.Prompts, n.Prompts)) {
+			return b.Voice
+		}
+	}
+	return voice
 }
 
 func encode(t *testing.T, m manifest) []byte {

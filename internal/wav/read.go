@@ -180,11 +180,13 @@ func (p *parser) samples(size int64) error {
 	}
 	var block [8192]byte
 	for size > 0 {
+		before := p.left
 		b := block[:min(size, int64(len(block)))]
-		if err := p.fill(b); err != nil {
+		err := p.fill(b)
+		size -= before - p.left
+		if err != nil {
 			return fmt.Errorf("%d bytes before its end: %w", size, err)
 		}
-		size -= int64(len(b))
 		p.audio.add(b)
 	}
 	return nil

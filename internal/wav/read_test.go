@@ -101,7 +101,7 @@ func TestReadSaysWhichChunkIsWrong(t *testing.T) {
 		"RIFF of unknown length":  {broken(4, uint32(math.MaxUint32)), `chunk "RIFF": the file ends early`},
 		"a rest that is no chunk": {broken(4, uint32(4+3)), `chunk "RIFF": 3 bytes at its end are no chunk`},
 		"a chunk beyond RIFF":     {broken(40, uint32(6)), `chunk "data": 6 bytes claimed, but the RIFF chunk ends after 4`},
-		"a chunk cut short":       {good[:len(good)-1], `chunk "data": 4 bytes before its end: the file ends early`},
+		"a chunk cut short":       {good[:len(good)-1], `chunk "data": 1 bytes before its end: the file ends early`},
 		"a header cut short":      {good[:38], `chunk "RIFF": the file ends early`},
 		"a skipped chunk cut":     {riff(chunk("LIST", "long text"))[:24], `chunk "LIST": the file ends early`},
 		"padding cut":             {riff(chunk("LIST", "odd"))[:23], `chunk "LIST": padding: the file ends early`},
@@ -156,7 +156,7 @@ func TestAHeaderThatClaimsMuchCostsLittle(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_, err := wav.Read(strings.NewReader(file))
 	runtime.ReadMemStats(&after)
-	require.ErrorContains(t, err, "67108864 bytes before its end: the file ends early")
+	require.ErrorContains(t, err, "67108860 bytes before its end: the file ends early")
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
