@@ -1,0 +1,132 @@
+package sip
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strconv"
+	"strings"
+
+	siplib "github.com/emiago/sipgo/sip"
+)
+
+// arrival is what the reading goroutine learned about a request. It travels
+// with the request as a header that nothing on the wire can produce, because
+// no header of that type is ever parsed.
+type arrival struct {
+	siplib.Header
+	fresh bool   // came without a To tag; it has ours now
+	leg   *Leg   // in whose turnstile seq has queued, or nil
+	seq   uint32 // its CSeq
+}
+
+// arrivalOf returns the arrival of a request.
+func arrivalOf(req *siplib.Request) arrival {
+	for _, h := range req.Headers() {
+		if a, ok := h.(*arrival); ok {
+			return *a
+		}
+	}
+	return arrival{}
+}
+
+// arrive sees every message first: in the reading goroutine, in the order in
+// which messages came, before sipgo starts a goroutine for it. It must not
+// block. Messages may be changed here and nowhere else.
+func (e *Endpoint) arrive(msg siplib.Message) {
+	defer e.guard("arriving message", nil)
+	switch m := msg.(type) {
+	case *siplib.Request:
+		e.arriveRequest(m)
+	case *siplib.Response:
+		e.arriveResponse(m)
+	}
+}
+
+func (e *Endpoint) arriveRequest(req *siplib.Request) {
+	from, to, callID, cseq, via := req.From(), req.To(), req.CallID(), req.CSeq(), req.Via()
+	if from == nil || to == nil || callID == nil || cseq == nil || via == nil {
+		return // refused by admit
+	}
+	lowerTag(from.Params)
+	lowerTag(to.Params)
+	a := &arrival{Header: siplib.NewHeader("", "")}
+	if param(to.Params, "tag") == "" {
+		if req.Method == siplib.ACK {
+			return
+		}
+		a.fresh = true
+		to.Params.Add("tag", e.tagFor(req))
+		req.AppendHeader(a)
+		return
+	}
+	switch req.Method {
+	case siplib.INVITE, siplib.INFO, siplib.UPDATE:
+		if l := e.registry.leg(dialogOf(req)); l != nil && l.order.arrive(cseq.SeqNo) {
+			a.leg, a.seq = l, cseq.SeqNo
+		}
+	}
+	req.AppendHeader(a)
+}
+
+// lowerTag makes sipgo see a tag parameter however it is spelled.
+func lowerTag(params siplib.HeaderParams) {
+	for i := range params {
+		if strings.EqualFold(params[i].K, "tag") {
+			params[i].K = "tag"
+		}
+	}
+}
+
+// tagFor returns our To tag for a request without one. It depends on nothing
+// but the request and a secret, so that every response to an INVITE and to its
+// CANCEL carries the same tag (trap 19), whoever writes it and even if nothing
+// was kept (RFC 3261 sections 8.2.6.2 and 8.2.7).
+func (e *Endpoint) tagFor(req *siplib.Request) string {
+	mac := hmac.New(sha256.New, e.secret[:])
+	via := req.Via()
+	for _, s := range []string{
+		string(*req.CallID()), param(req.From().Params, "tag"), strconv.FormatUint(uint64(req.CSeq().SeqNo), 10),
+		param(via.Params, "branch"), via.SentBy(),
+	} {
+		io.WriteString(mac, strconv.Itoa(len(s))) // a hash never fails to write
+		io.WriteString(mac, ":"+s)
+	}
+	return hex.EncodeToString(mac.Sum(nil)[:10])
+}
+
+// arriveResponse puts a response to an INVITE of ours into its inbox. Others
+// are left to their transactions, and so is what holds control characters: it
+// is malformed and discarded (RFC 3261 section 18.1.2).
+func (e *Endpoint) arriveResponse(res *siplib.Response) {
+	cseq, via := res.CSeq(), res.Via()
+	if cseq == nil || via == nil || cseq.MethodName != siplib.INVITE || !wellFormed(res) {
+		return
+	}
+	if box := e.registry.inbox(param(via.Params, "branch")); box != nil {
+		box.put(res)
+	}
+}
+
+// wellFormed says whether a response can be used without further checks.
+func wellFormed(res *siplib.Response) bool {
+	for _, h := range res.Headers() {
+		if hasControlButTab(h.Value()) {
+			return false
+		}
+	}
+	return res.StatusCode >= 100 && res.StatusCode <= 699 &&
+		res.From() != nil && res.To() != nil && res.CallID() != nil
+}
+
+// newBranch returns a Via branch (RFC 3261 section 8.1.1.7).
+func newBranch() string { return siplib.RFC3261BranchMagicCookie + newToken() }
+
+// newToken returns 80 random bits, for tags, branches and Call-IDs.
+func newToken() string {
+	var b [10]byte
+	rand.Read(b[:]) // never fails, crypto/rand
+	return hex.EncodeToString(b[:])
+}

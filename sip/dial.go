@@ -1,0 +1,216 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	siplib "github.com/emiago/sipgo/sip"
+)
+
+// Invite is a call to make.
+type Invite struct {
+	// Target is where the INVITE goes: "sip:host:port;transport=tcp". Scheme,
+	// port (5060) and transport (udp) may be missing; IPv6 stands in brackets.
+	Target string
+	// Called is the user part of the request URI and of To; "": the user part
+	// of Target. It is escaped as needed.
+	Called string
+	// Caller is the user part of From; "": "anonymous".
+	Caller string
+	// CallID is random if "".
+	CallID string
+	// Headers are added. Those that the dialog layer writes itself, and values
+	// with control characters, are refused before anything is sent.
+	Headers []Header
+	// Offer is our session description. It is required.
+	Offer []byte
+	// FirstResponse is how long to wait for any response at all; default 4 s.
+	FirstResponse time.Duration
+	// Answer is how long to wait for a final response; default 180 s, the
+	// Timer C of RFC 3261 section 16.6.
+	Answer time.Duration
+	// Progress gets every provisional response but 100, repetitions included,
+	// in the order in which they came, one at a time, on Dial's goroutine.
+	// The session description is nil if there is none.
+	Progress func(code int, sdp []byte)
+	// InDialog is what the far end may do once it has answered.
+	InDialog InDialog
+}
+
+const (
+	defaultFirstResponse = 4 * time.Second
+	defaultAnswer        = 180 * time.Second
+	// maxCallID is the longest Call-ID that Dial sends.
+	maxCallID = 256
+)
+
+// prepare fills in the defaults and refuses what must not be sent.
+func (i *Invite) prepare() (target, error) {
+	t, err := parseTarget(i.Target)
+	switch {
+	case err != nil:
+		return t, err
+	case hasControl(i.Called), hasControl(i.Caller):
+		return t, errors.New("sip: the called or the calling user holds a control character")
+	case len(i.CallID) > maxCallID || !isCallID(i.CallID):
+		return t, errors.New("sip: not a Call-ID")
+	case len(i.Offer) == 0:
+		return t, errors.New("sip: an INVITE without an offer")
+	}
+	if err := checkHeaders(i.Headers); err != nil {
+		return t, err
+	}
+	if i.Called == "" {
+		i.Called = t.user
+	}
+	if i.Caller == "" {
+		i.Caller = "anonymous"
+	}
+	if i.CallID == "" {
+		i.CallID = newToken() + newToken()
+	}
+	if i.FirstResponse <= 0 {
+		i.FirstResponse = defaultFirstResponse
+	}
+	if i.Answer <= 0 {
+		i.Answer = defaultAnswer
+	}
+	return t, nil
+}
+
+// isCallID says whether s may stand in a Call-ID header; "" may.
+func isCallID(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// Dial makes a call and returns its leg once it is answered and acknowledged.
+//
+// Errors: a *StatusError for a final response other than 2xx, which is not
+// followed if it is a redirection; ErrSilent without any response within
+// FirstResponse; ErrNoAnswer without a final one within Answer; ErrUnreachable
+// if the INVITE could not be sent or its connection broke; ErrNotServing; or
+// the cause of ctx. In the last four cases the INVITE is cancelled as far as
+// RFC 3261 section 9.1 allows, and a 2xx that crosses is acknowledged and
+// released (trap 3), both in the background.
+//
+// After it has returned, repeated 2xx are acknowledged for 64*T1, and 2xx from
+// other forks are acknowledged and released (trap 10).
+func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
+	t, err := inv.prepare()
+	if err != nil {
+		return nil, err
+	}
+	// Counted among the sends: its CANCEL is to go out before the sockets close.
+	if !e.enter(serving, &e.sends) {
+		return nil, ErrNotServing
+	}
+	defer e.leave(&e.sends)
+	h, err := e.hop(ctx, t.transport, t.host, t.port)
+	if err != nil {
+		return nil, err
+	}
+	req := e.newRequest(siplib.INVITE, h, t.uri(inv.Called), inv.Caller, inv.CallID)
+	req.AppendHeader(siplib.NewHeader("Allow", allowed))
+	req.AppendHeader(siplib.NewHeader("Supported", ""))
+	for _, hdr := range inv.Headers {
+		req.AppendHeader(siplib.NewHeader(hdr.Name, hdr.Value))
+	}
+	req.AppendHeader(siplib.NewHeader("Content-Type", "application/sdp"))
+	req.SetBody(inv.Offer)
+	h.stamp(req)
+	call, err := e.invite(ctx, h, req, halfID{inv.CallID, param(req.From().Params, "tag")})
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, err
+	}
+	d := &dialing{invitation: call, invite: inv, forks: make(map[string]*fork)}
+	return d.run(ctx)
+}
+
+// A dialing is a Dial at work and what comes after it.
+type dialing struct {
+	*invitation
+	invite Invite
+	forks  map[string]*fork // by To tag
+	won    *fork            // the one that became the leg
+}
+
+// run waits for the result and leaves the aftermath to a goroutine.
+func (d *dialing) run(ctx context.Context) (*Leg, error) {
+	res, err := d.await(ctx, patience{d.invite.FirstResponse, d.invite.Answer}, d.progress)
+	switch {
+	case err != nil:
+		d.settle()
+		d.spawnLinger(true)
+		return nil, err
+	case !res.IsSuccess():
+		d.settle()
+		d.e.registry.removeInbox(d.branch)
+		return nil, statusError(res)
+	}
+	return d.answered(ctx, res)
+}
+
+// progress passes on a provisional response; a panic in there is survived.
+func (d *dialing) progress(res *siplib.Response) {
+	if d.invite.Progress == nil {
+		return
+	}
+	defer d.e.guard("reporting progress", nil)
+	d.invite.Progress(res.StatusCode, sdpOf(res))
+}
+
+// answered makes the leg of the first 2xx.
+func (d *dialing) answered(ctx context.Context, res *siplib.Response) (*Leg, error) {
+	dlg := d.clientDialog(res)
+	leg := newLeg(dlg, d.invite.Target, d.invite.InDialog)
+	close(leg.confirmed) // a UAC may send BYE at any time, RFC 3261 section 15
+	leg.setSDP(sdpOf(res))
+	d.e.registry.addLeg(leg)
+	d.settle()
+	d.won = &fork{dialog: dlg}
+	d.forks[dlg.id.remote] = d.won
+	err := d.won.acknowledge()
+	if err != nil {
+		leg.hangUp("", err)
+	}
+	d.spawnLinger(false)
+	select {
+	case <-d.e.draining:
+		// The drain may have looked for legs just before there was this one.
+		leg.hangUp("", ErrNotServing)
+		return nil, ErrNotServing
+	case <-ctx.Done():
+		// The answer and the end of ctx crossed: nobody will want the leg.
+		leg.hangUp("", context.Cause(ctx))
+		return nil, context.Cause(ctx)
+	default:
+	}
+	if err != nil {
+		return nil, fmt.Errorf("acknowledging an answer: %w", err)
+	}
+	return leg, nil
+}
+
+func (d *dialing) spawnLinger(abandoned bool) {
+	run := func() { d.linger(abandoned, d.onAnswer) }
+	ok := false
+	if abandoned && d.heard {
+		ok = d.e.spawn(run, &d.e.sends)
+	} else {
+		ok = d.e.spawn(run)
+	}
+	if !ok {
+		d.e.registry.removeInbox(d.branch)
+		d.tx.Terminate()
+	}
+}

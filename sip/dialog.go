@@ -1,0 +1,186 @@
+package sip
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	siplib "github.com/emiago/sipgo/sip"
+)
+
+// maxForwards is the Max-Forwards of our requests (RFC 3261 section 8.1.1.6).
+const maxForwards = 70
+
+// A dialog builds the requests of one dialog (RFC 3261 section 12.2.1.1).
+type dialog struct {
+	// Constant.
+	e             *Endpoint
+	id            dialogID
+	local, remote siplib.Uri // what From and To of our requests say
+	stack         *stack     // what the dialog was made by
+	// peer is where the INVITE came from, or where ours went to: the way to
+	// take if the far end's Contact leads nowhere. With pinned it is the far
+	// end's own connection, to be used as long as it is open: a caller behind
+	// TCP often has no port that it could be called back on.
+	peer   netip.AddrPort
+	pinned bool
+
+	mu     sync.Mutex   // guards what follows
+	target siplib.Uri   // the far end's Contact
+	routes []siplib.Uri // the route set
+	seq    uint32       // CSeq of our last request
+}
+
+// serverDialog is the dialog of an INVITE that we answer.
+func (in *Incoming) serverDialog() *dialog {
+	d := &dialog{
+		e: in.e, id: in.id, stack: in.stack,
+		local: bareURI(&in.req.To().Address), remote: bareURI(&in.req.From().Address),
+		peer: in.source, pinned: in.stack.transport == "tcp",
+		target: bareURI(&in.req.Contact().Address),
+		routes: recordRoutes(in.req),
+	}
+	return d
+}
+
+// clientDialog is the dialog that a 2xx to our INVITE makes. The route set is
+// the response's and nothing else's.
+func (inv *invitation) clientDialog(res *siplib.Response) *dialog {
+	d := &dialog{
+		e:     inv.e,
+		id:    dialogID{inv.half.callID, inv.half.local, param(res.To().Params, "tag")},
+		stack: inv.hop.stack, local: bareURI(&inv.req.From().Address), remote: bareURI(&inv.req.To().Address),
+		peer:   inv.hop.dest,
+		target: bareURI(&inv.req.Recipient),
+		routes: recordRoutes(res),
+		seq:    inv.req.CSeq().SeqNo,
+	}
+	slices.Reverse(d.routes)
+	d.refresh(res)
+	return d
+}
+
+// bareURI copies a URI without the headers it may ask for.
+func bareURI(u *siplib.Uri) siplib.Uri {
+	c := *u.Clone()
+	c.Headers = nil
+	return c
+}
+
+// recordRoutes returns the Record-Route URIs of a message that can be used.
+func recordRoutes(msg siplib.Message) []siplib.Uri {
+	var routes []siplib.Uri
+	for _, h := range msg.GetHeaders("record-route") {
+		if rr, ok := h.(*siplib.RecordRouteHeader); ok && reachable(&rr.Address) {
+			routes = append(routes, bareURI(&rr.Address))
+		}
+	}
+	return routes
+}
+
+// refresh takes the remote target from a target refresh request or the 2xx to
+// one (RFC 3261 section 12.2).
+func (d *dialog) refresh(msg siplib.Message) {
+	contacts := msg.GetHeaders("contact")
+	if len(contacts) == 0 {
+		return
+	}
+	c, ok := contacts[0].(*siplib.ContactHeader)
+	if !ok || !reachable(&c.Address) {
+		return
+	}
+	d.mu.Lock()
+	d.target = bareURI(&c.Address)
+	d.mu.Unlock()
+}
+
+// nextSeq returns the CSeq of our next request.
+func (d *dialog) nextSeq() uint32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seq++
+	return d.seq
+}
+
+// build makes a request within the dialog and finds its way. The caller sets
+// the body. An ACK takes the CSeq of its INVITE (trap 5), any other nextSeq.
+func (d *dialog) build(ctx context.Context, method siplib.RequestMethod, seq uint32) (*siplib.Request, hop, error) {
+	d.mu.Lock()
+	uri, routes := *d.target.Clone(), slices.Clone(d.routes)
+	d.mu.Unlock()
+	next := uri
+	if len(routes) > 0 {
+		next = routes[0]
+		if !hasParam(next.UriParams, "lr") {
+			// A strict router: it takes its own URI for the request URI, and
+			// ours moves to the end of the route (RFC 3261 section 12.2.1.1).
+			routes = append(routes[1:], uri)
+			uri = next
+		}
+	}
+	h, err := d.way(ctx, &next, len(routes) > 0)
+	if err != nil {
+		return nil, hop{}, err
+	}
+	req := siplib.NewRequest(method, uri)
+	for _, r := range routes {
+		req.AppendHeader(&siplib.RouteHeader{Address: *r.Clone()})
+	}
+	forwards, callID := siplib.MaxForwardsHeader(maxForwards), siplib.CallIDHeader(d.id.callID)
+	from := &siplib.FromHeader{Address: *d.local.Clone()}
+	from.Params.Add("tag", d.id.local)
+	to := &siplib.ToHeader{Address: *d.remote.Clone()}
+	if d.id.remote != "" {
+		to.Params.Add("tag", d.id.remote)
+	}
+	for _, hdr := range []siplib.Header{
+		&forwards, from, to, &callID, &siplib.CSeqHeader{SeqNo: seq, MethodName: method},
+		siplib.NewHeader("User-Agent", d.e.userAgent),
+	} {
+		req.AppendHeader(hdr)
+	}
+	if method == siplib.INVITE || method == siplib.UPDATE {
+		req.AppendHeader(h.contact())
+		req.AppendHeader(siplib.NewHeader("Allow", allowed))
+	}
+	req.SetBody(nil)
+	h.stamp(req)
+	return req, h, nil
+}
+
+// way finds the hop to the next URI of the dialog.
+func (d *dialog) way(ctx context.Context, next *siplib.Uri, routed bool) (hop, error) {
+	if d.pinned && !routed && d.stack.connected(d.peer) {
+		return hop{stack: d.stack, local: d.stack.local, dest: d.peer}, nil
+	}
+	transport := d.stack.transport
+	if t := strings.ToLower(param(next.UriParams, "transport")); (t == "udp" || t == "tcp") && d.e.speaks(t) {
+		transport = t
+	}
+	port := uint16(next.Port) // in range: see reachable
+	if port == 0 {
+		port = defaultPort
+	}
+	h, err := d.e.hop(ctx, transport, next.Host, port)
+	switch {
+	case err != nil && d.stack.transport == "udp":
+		return hop{stack: d.stack, local: d.stack.local, dest: d.peer}, nil
+	case err != nil:
+		return hop{}, err
+	case transport == "udp" && d.stack.transport == "udp" && h.dest.Addr().Is4() == d.stack.local.Addr().Is4():
+		// Of several UDP sockets the one that the dialog was made by.
+		h.stack, h.local = d.stack, d.stack.local
+	}
+	return h, nil
+}
+
+// speaks says whether the endpoint has a socket of a transport.
+func (e *Endpoint) speaks(transport string) bool {
+	return slices.ContainsFunc(e.sockets, func(s *socket) bool { return s.Transport == transport })
+}
+
+func hasParam(params siplib.HeaderParams, name string) bool {
+	return slices.ContainsFunc(params, func(kv siplib.HeaderKV) bool { return strings.EqualFold(kv.K, name) })
+}

@@ -1,0 +1,24 @@
+// Package sip is the gateway's signalling: it answers and makes calls.
+//
+// An Endpoint owns sockets. Serve hands every new INVITE to Handler.Invite as
+// an Incoming; Answer turns it into a Leg. Dial makes a Leg in the other
+// direction. A Leg is one answered dialog (RFC 3261 section 12) and ends once.
+//
+// Parsing, transports and transactions are github.com/emiago/sipgo's; dialogs,
+// 2xx retransmission, forks, CANCEL crossings, glare and admission are ours.
+// This is the only package of the gateway that imports sipgo.
+//
+// # Order
+//
+// sipgo starts a goroutine for every message, so the order in which messages
+// came in is lost by the time a transaction sees them. Endpoint.arrive runs
+// before that, in the reading goroutine, and keeps what must be kept: our
+// To tag, the turn of every in-dialog request, and the sequence of responses
+// to our INVITEs. Nothing else may rely on order.
+//
+// # Privacy
+//
+// No error, log line or panic report of this package contains a number, a
+// name, a body or a message as it came. Errors of sipgo quote request lines
+// and are therefore never wrapped, only classified (see unreachable).
+package sip

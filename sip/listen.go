@@ -1,0 +1,159 @@
+package sip
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Header is one header of a SIP message.
+type Header struct{ Name, Value string }
+
+// Config says where an endpoint listens and how it names itself.
+type Config struct {
+	// Listen holds "udp:ADDRESS:PORT" and "tcp:ADDRESS:PORT". The address is
+	// an IP address of this host, IPv6 in brackets; the wildcards are refused,
+	// because what we send must name one address. Port 0 takes any.
+	Listen []string
+	// UserAgent goes into the Server and User-Agent headers. Default "consentgw".
+	UserAgent string
+	// T1 is RFC 3261's estimate of the round-trip time. It governs the
+	// repetition of our 2xx and every limit of 64*T1 of the dialogs. The timers
+	// of the transactions are sipgo's, process-wide, and stay at their default.
+	// Default 500 ms.
+	T1 time.Duration
+	// Log never sees a number, a name, a body or a message as it came.
+	// Default: nowhere.
+	Log *slog.Logger
+}
+
+// Addr is one listening address.
+type Addr struct {
+	Transport string // "udp" or "tcp"
+	AddrPort  netip.AddrPort
+}
+
+// defaultT1 is RFC 3261's own default.
+const defaultT1 = 500 * time.Millisecond
+
+// t2 caps the interval between repetitions of a 2xx (RFC 3261 section 13.3.1.4).
+const t2 = 4 * time.Second
+
+// socket is a bound address and the stack that will read it.
+type socket struct {
+	Addr
+	packets net.PacketConn // udp
+	conns   *listener      // tcp
+	stack   *stack
+}
+
+// Listen binds every address of cfg, or none: an error names the first address
+// that could not be bound. Nothing is read before Serve. An endpoint that is
+// never served must be closed.
+func Listen(cfg Config) (*Endpoint, error) {
+	if len(cfg.Listen) == 0 {
+		return nil, errors.New("sip: no address to listen on")
+	}
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = "consentgw"
+	}
+	if err := checkValue("User-Agent", cfg.UserAgent); err != nil {
+		return nil, err
+	}
+	if cfg.T1 <= 0 {
+		cfg.T1 = defaultT1
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	e := newEndpoint(cfg)
+	for _, text := range cfg.Listen {
+		sock, err := e.bind(text)
+		if err != nil {
+			_ = e.Close()
+			return nil, err
+		}
+		e.sockets = append(e.sockets, sock)
+	}
+	return e, nil
+}
+
+// bind opens one socket.
+func (e *Endpoint) bind(text string) (*socket, error) {
+	addr, err := parseListen(text)
+	if err != nil {
+		return nil, err
+	}
+	sock := &socket{Addr: addr}
+	switch addr.Transport {
+	case "udp":
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr.AddrPort))
+		if err != nil {
+			return nil, fmt.Errorf("sip: listen on %q: %w", text, err)
+		}
+		sock.packets = c
+		sock.AddrPort = c.LocalAddr().(*net.UDPAddr).AddrPort()
+	case "tcp":
+		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr.AddrPort))
+		if err != nil {
+			return nil, fmt.Errorf("sip: listen on %q: %w", text, err)
+		}
+		sock.conns = newListener(l, messageTimeout, maxConnsPerSource)
+		sock.AddrPort = l.Addr().(*net.TCPAddr).AddrPort()
+	}
+	sock.AddrPort = netip.AddrPortFrom(sock.AddrPort.Addr().Unmap(), sock.AddrPort.Port())
+	sock.stack = e.newStack(addr.Transport, sock.AddrPort)
+	return sock, nil
+}
+
+// parseListen reads "udp:127.0.0.1:5060".
+func parseListen(text string) (Addr, error) {
+	transport, rest, ok := strings.Cut(text, ":")
+	if !ok || transport != "udp" && transport != "tcp" {
+		return Addr{}, fmt.Errorf(`sip: listen on %q: want "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"`, text)
+	}
+	ap, err := netip.ParseAddrPort(rest)
+	if err != nil {
+		return Addr{}, fmt.Errorf("sip: listen on %q: %q is not an IP address and a port", text, rest)
+	}
+	ip := ap.Addr().Unmap()
+	switch {
+	case ip.IsUnspecified():
+		return Addr{}, fmt.Errorf("sip: listen on %q: name one address of this host, not the wildcard: "+
+			"Via and Contact must say where we are", text)
+	case ip.IsMulticast():
+		return Addr{}, fmt.Errorf("sip: listen on %q: a multicast address", text)
+	case ip.Zone() != "":
+		return Addr{}, fmt.Errorf("sip: listen on %q: addresses with a zone cannot stand in a SIP URI", text)
+	}
+	return Addr{Transport: transport, AddrPort: netip.AddrPortFrom(ip, ap.Port())}, nil
+}
+
+// Addrs returns the bound addresses in the order of Config.Listen.
+func (e *Endpoint) Addrs() []Addr {
+	addrs := make([]Addr, len(e.sockets))
+	for i, s := range e.sockets {
+		addrs[i] = s.Addr
+	}
+	return addrs
+}
+
+// serve reads the socket until it is closed.
+func (s *socket) serve() error {
+	if s.packets != nil {
+		return s.stack.serveUDP(s.packets, maxSources)
+	}
+	return s.stack.tpl.ServeTCP(s.conns)
+}
+
+// close ends serve.
+func (s *socket) close() error {
+	if s.packets != nil {
+		return s.packets.Close()
+	}
+	return s.conns.Close()
+}

@@ -1,0 +1,130 @@
+package sip
+
+import "time"
+
+// onReinvite answers a re-INVITE of the far end (RFC 3261 section 14.2).
+func (l *Leg) onReinvite(r responder) {
+	if ref := l.giveSlot(); ref != nil {
+		r.answer(ref.code, ref.reason, ref.headers...)
+		return
+	}
+	offer := sdpOf(r.req)
+	seq := r.req.CSeq().SeqNo
+	answer, ref := l.negotiate(r, offer)
+	if ref != nil {
+		<-l.slot
+		r.answer(ref.code, ref.reason, ref.headers...)
+		return
+	}
+	ack := l.expectACK(seq)
+	res := r.build(200, "OK", answer)
+	if err := r.send(res); err != nil {
+		l.forgetACK(seq)
+		<-l.slot
+		return
+	}
+	l.setSDP(offer)
+	l.dialog.refresh(r.req)
+	run := func() {
+		defer r.e.guard("confirming a re-INVITE", nil)
+		req := l.confirm(r, res, seq, ack)
+		<-l.slot
+		switch {
+		case req == nil:
+			l.hangUp("no ACK", ErrNoACK) // does nothing if the dialog is over
+		case offer == nil:
+			l.offered(sdpOf(req))
+		}
+		absorbACKs(r)
+	}
+	if !r.e.spawn(run) {
+		<-l.slot
+	}
+}
+
+// onUpdate answers an UPDATE (RFC 3311).
+func (l *Leg) onUpdate(r responder) {
+	offer := sdpOf(r.req)
+	if offer == nil {
+		l.dialog.refresh(r.req)
+		r.answer(200, "OK")
+		return
+	}
+	if l.inviting() {
+		r.answer(491, "Request Pending") // RFC 3311 section 5.2
+		return
+	}
+	answer, ref := l.negotiate(r, offer)
+	if ref != nil {
+		r.answer(ref.code, ref.reason, ref.headers...)
+		return
+	}
+	if r.send(r.build(200, "OK", answer)) == nil {
+		l.setSDP(offer)
+		l.dialog.refresh(r.req)
+	}
+}
+
+// giveSlot lets an INVITE of the far end be in progress. If there is one
+// already it is refused: 491 if it is ours. If it is an earlier one of the far
+// end's own, its ACK may be just behind, so a moment is waited before the 500
+// of RFC 3261 section 14.2.
+func (l *Leg) giveSlot() *refusal {
+	select {
+	case l.slot <- struct{}{}:
+		return nil
+	default:
+	}
+	if l.inviting() {
+		return refuse(491, "Request Pending")
+	}
+	timer := time.NewTimer(l.dialog.e.t1)
+	defer timer.Stop()
+	select {
+	case l.slot <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return refuse(500, "INVITE In Progress", Header{"Retry-After", "2"})
+	case <-l.ctx.Done():
+		return refuse(481, "Call/Transaction Does Not Exist")
+	}
+}
+
+// inviting says whether an INVITE of ours is in progress.
+func (l *Leg) inviting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ours
+}
+
+// negotiate asks for the answer to an offer, or for our offer if it is nil.
+func (l *Leg) negotiate(r responder, offer []byte) (answer []byte, ref *refusal) {
+	if l.handle.Offer == nil {
+		return nil, refuse(488, "Not Acceptable Here")
+	}
+	defer r.e.guard("answering an offer", func() { answer, ref = nil, refuse(500, "Server Internal Error") })
+	answer, err := l.handle.Offer(offer)
+	switch {
+	case err != nil:
+		return nil, refuse(488, "Not Acceptable Here")
+	case len(answer) == 0:
+		return nil, refuse(500, "Server Internal Error")
+	}
+	return answer, nil
+}
+
+// offered passes on the answer to an offer of ours, alone as every call to the
+// far end's functions.
+func (l *Leg) offered(answer []byte) {
+	l.setSDP(answer)
+	if l.handle.Offered == nil || answer == nil {
+		return
+	}
+	select {
+	case l.order.inside <- struct{}{}:
+		defer l.order.exit()
+	case <-l.gone:
+		return
+	}
+	l.handle.Offered(answer)
+}

@@ -1,0 +1,90 @@
+package sip
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// quoted writes s as a quoted string (RFC 3261 section 25.1).
+func quoted(s string) string {
+	s = strings.ReplaceAll(cleaned(s), `\`, `\\`)
+	return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"`
+}
+
+// rejectReason is the Reason header of a refusal (RFC 3326; for responses RFC 6432).
+func rejectReason(code int, text string) Header {
+	return Header{"Reason", fmt.Sprintf("SIP;cause=%d;text=%s", code, quoted(text))}
+}
+
+// reasonText reads a Reason header value: the text of its first reason, or
+// protocol and cause where there is no text.
+func reasonText(value string) string {
+	fields := splitParams(splitList(value)[0])
+	cause := ""
+	for _, f := range fields[1:] {
+		name, v, _ := strings.Cut(f, "=")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "text":
+			if text := unquoted(strings.TrimSpace(v)); text != "" {
+				return cleaned(text)
+			}
+		case "cause":
+			cause = ";cause=" + strings.TrimSpace(v)
+		}
+	}
+	return cleaned(fields[0] + cause)
+}
+
+// splitParams splits at the semicolons outside quotes. It returns one field at
+// least.
+func splitParams(s string) []string {
+	var fields []string
+	inQuotes := false
+	start := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case inQuotes && c == '\\':
+			i++
+		case c == '"':
+			inQuotes = !inQuotes
+		case c == ';' && !inQuotes:
+			fields = append(fields, strings.TrimSpace(s[start:i]))
+			start = i + 1
+		}
+	}
+	return append(fields, strings.TrimSpace(s[start:]))
+}
+
+// unquoted resolves a quoted string; other text stays as it is.
+func unquoted(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	var b strings.Builder
+	for i := 1; i < len(s)-1; i++ {
+		if s[i] == '\\' && i+1 < len(s)-1 {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// maxRetryAfter caps what a far end may tell us to wait.
+const maxRetryAfter = time.Hour
+
+// retryAfter reads a Retry-After value, "120 (comment);duration=60"; 0 if it
+// is none.
+func retryAfter(value string) time.Duration {
+	digits := strings.TrimSpace(value)
+	if i := strings.IndexAny(digits, " \t;("); i >= 0 {
+		digits = digits[:i]
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, maxRetryAfter)
+}

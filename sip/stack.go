@@ -1,0 +1,137 @@
+package sip
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	siplib "github.com/emiago/sipgo/sip"
+)
+
+const (
+	// maxDatagram is the largest UDP payload over IPv4.
+	maxDatagram = 65507
+	// connectTimeout bounds opening a TCP connection to a neighbour, and
+	// writeTimeout one write to it; sipgo's defaults are 1 min and for ever.
+	connectTimeout = 5 * time.Second
+	writeTimeout   = 5 * time.Second
+)
+
+// prepareLibrary sets the two process-wide variables of sipgo that we cannot
+// do without, once, before the first stack exists and so before any goroutine
+// of sipgo reads them:
+//
+//   - UDPMTUSize: the UDP writer refuses what is larger than this minus 200,
+//     which is 1300 bytes by default, requests and responses alike (trap 1, D7).
+//   - the default logger, which sipgo's connections and header parsers use
+//     whatever logger they were given (trap 24, D10).
+var prepareLibrary = sync.OnceFunc(func() {
+	siplib.UDPMTUSize = maxDatagram + 200
+	siplib.SetDefaultLogger(slog.New(slog.DiscardHandler))
+})
+
+// A stack is one transport and transaction layer of sipgo. Each listening
+// socket has its own, and outgoing TCP connections have one more: sipgo keys
+// its connections by remote and by local address in one table, so that with a
+// shared table a TCP leg could leave by the caller's own connection (trap 6),
+// and a response by the wrong one of two UDP sockets.
+type stack struct {
+	transport string         // "udp" or "tcp"
+	local     netip.AddrPort // the listening address; zero for outgoing TCP
+	tpl       *siplib.TransportLayer
+	txl       *siplib.TransactionLayer
+}
+
+func (e *Endpoint) newStack(transport string, local netip.AddrPort) *stack {
+	prepareLibrary()
+	st := &stack{transport: transport, local: local}
+	quiet := newQuietLogger(e.log)
+	tcp := &siplib.TransportTCP{
+		WriteTimeout: writeTimeout,
+		DialerCreate: func(from net.Addr) net.Dialer {
+			d := net.Dialer{Timeout: connectTimeout}
+			if a, ok := from.(*net.TCPAddr); ok && a != nil {
+				d.LocalAddr = a
+			}
+			return d
+		},
+	}
+	st.tpl = siplib.NewTransportLayer(net.DefaultResolver, siplib.NewParser(), nil,
+		siplib.WithTransportLayerLogger(quiet),
+		siplib.WithTransportLayerTransports(siplib.TransportsConfig{TCP: tcp}))
+	// Before the transaction layer adds itself: handlers run in the order they
+	// were added, in the reading goroutine.
+	st.tpl.OnMessage(e.arrive)
+	st.txl = siplib.NewTransactionLayer(st.tpl,
+		siplib.WithTransactionLayerLogger(quiet),
+		siplib.WithTransactionLayerUnhandledResponseHandler(func(*siplib.Response) {}),
+		siplib.WithTransactionLayerTerminateOnConnClose())
+	st.txl.OnRequest(func(req *siplib.Request, tx *siplib.ServerTx) { e.onRequest(st, req, tx) })
+	return st
+}
+
+// close ends every transaction and connection of the stack.
+func (s *stack) close() {
+	s.txl.Close()
+	// Only errors of closing: there is nothing left to do about one.
+	_ = s.tpl.Close()
+}
+
+// connected says whether a connection to addr is open in this stack.
+func (s *stack) connected(addr netip.AddrPort) bool {
+	c, err := s.tpl.GetConnection(s.transport, addr.String())
+	if err != nil {
+		return false
+	}
+	_, _ = c.TryClose() // gives back the reference GetConnection took
+	return true
+}
+
+// A hop is how one request travels: the stack it leaves by, the address it
+// names as ours in Via and Contact, and the address it goes to.
+type hop struct {
+	stack *stack
+	local netip.AddrPort
+	dest  netip.AddrPort
+}
+
+// stamp makes req leave by the hop: a Via with a new branch on top, the socket
+// and the destination. UDP requests leave by the listening socket; TCP
+// requests by a connection of their own stack (traps 6 and 18).
+func (h hop) stamp(req *siplib.Request) {
+	network := strings.ToUpper(h.stack.transport)
+	via := &siplib.ViaHeader{
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: network,
+		Host: h.local.Addr().String(), Port: int(h.local.Port()),
+	}
+	via.Params.Add("branch", newBranch())
+	via.Params.Add("rport", "") // RFC 3581: answer to where this came from
+	req.PrependHeader(via)
+	h.aim(req)
+}
+
+// aim sets only the way of req, for requests that keep another's Via.
+func (h hop) aim(req *siplib.Request) {
+	req.SetTransport(strings.ToUpper(h.stack.transport))
+	req.SetDestination(h.dest.String())
+	req.Laddr = siplib.Addr{IP: net.IP(h.local.Addr().AsSlice())}
+	if h.stack.transport == "udp" {
+		req.Laddr.Port = int(h.local.Port())
+	}
+}
+
+// contact is the URI at which the far end of the hop reaches us.
+func (h hop) contact() *siplib.ContactHeader {
+	return contactOf(h.local, h.stack.transport)
+}
+
+// contactOf makes a new Contact each time: sipgo writes to the ones it is
+// given (trap 23). Host, port and transport are always concrete.
+func contactOf(local netip.AddrPort, transport string) *siplib.ContactHeader {
+	uri := siplib.Uri{Scheme: "sip", Host: local.Addr().String(), Port: int(local.Port())}
+	uri.UriParams.Add("transport", transport)
+	return &siplib.ContactHeader{Address: uri}
+}

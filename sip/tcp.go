@@ -1,0 +1,168 @@
+package sip
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Limits of the TCP listeners (D8); sipgo has none of its own.
+const (
+	// messageTimeout is how long one message may take from its first byte to
+	// its last, and how long a new connection may take to finish its first.
+	// A byte now and then does not extend it. Between messages a connection
+	// may be idle: a call can be silent for hours.
+	messageTimeout = 10 * time.Second
+	// maxConnsPerSource and maxConns cap the open connections of one listener,
+	// per source address and in all. What comes on top is closed at once.
+	maxConnsPerSource = 64
+	maxConns          = 4096
+)
+
+// listener is a TCP listener with the limits above. It survives a shortage of
+// file descriptors, which sipgo's accept loop would end on.
+type listener struct {
+	net.Listener
+	timeout      time.Duration
+	perSource    int
+	closed       chan struct{}
+	closeOnce    sync.Once
+	readers      sync.WaitGroup // one for each connection until its reader ends
+	mu           sync.Mutex     // guards what follows
+	open         map[*conn]struct{}
+	fromSource   map[netip.Addr]int
+	shuttingDown bool
+}
+
+func newListener(l net.Listener, timeout time.Duration, perSource int) *listener {
+	return &listener{
+		Listener: l, timeout: timeout, perSource: perSource,
+		closed: make(chan struct{}), open: make(map[*conn]struct{}), fromSource: make(map[netip.Addr]int),
+	}
+}
+
+// Accept returns the next connection within the limits, or net.ErrClosed.
+func (l *listener) Accept() (net.Conn, error) {
+	pause := 5 * time.Millisecond
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil, net.ErrClosed
+			}
+			// Out of file descriptors, or a connection that was reset in the
+			// queue: the next one may do better.
+			select {
+			case <-l.closed:
+				return nil, net.ErrClosed
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, time.Second)
+			continue
+		}
+		pause = 5 * time.Millisecond
+		if c := l.admit(raw); c != nil {
+			return c, nil
+		}
+		_ = raw.Close() // refused: over the limits
+	}
+}
+
+// admit registers a connection, or returns nil if it is one too many.
+func (l *listener) admit(raw net.Conn) *conn {
+	source := raw.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.shuttingDown || len(l.open) >= maxConns || l.fromSource[source] >= l.perSource {
+		return nil
+	}
+	c := &conn{Conn: raw, owner: l, source: source, partial: true}
+	if err := raw.SetReadDeadline(time.Now().Add(l.timeout)); err != nil {
+		return nil
+	}
+	l.open[c] = struct{}{}
+	l.fromSource[source]++
+	l.readers.Add(1)
+	return c
+}
+
+func (l *listener) forget(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, c)
+	if l.fromSource[c.source]--; l.fromSource[c.source] <= 0 {
+		delete(l.fromSource, c.source)
+	}
+}
+
+// Close ends the accept loop and every connection, and waits until no reader
+// of theirs reads any more.
+func (l *listener) Close() error {
+	var err error
+	l.closeOnce.Do(func() {
+		close(l.closed)
+		err = l.Listener.Close()
+		l.mu.Lock()
+		l.shuttingDown = true
+		open := make([]*conn, 0, len(l.open))
+		for c := range l.open {
+			open = append(open, c)
+		}
+		l.mu.Unlock()
+		for _, c := range open {
+			_ = c.Conn.Close() // its reader does the rest
+		}
+		l.readers.Wait()
+	})
+	return err
+}
+
+// conn is an accepted connection. Its reader is the only one to call Read.
+type conn struct {
+	net.Conn
+	owner     *listener
+	source    netip.Addr
+	closeOnce sync.Once
+	readOnce  sync.Once
+	// Owned by the reading goroutine.
+	frame   framer
+	partial bool // a message has begun, or none was complete yet: the deadline runs
+}
+
+// Read keeps the deadline on the message that is being read.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.readOnce.Do(c.owner.readers.Done)
+		return n, err
+	}
+	completed, partial := c.frame.feed(p[:n])
+	switch {
+	case !partial && (completed || !c.partial):
+		err = c.SetReadDeadline(time.Time{})
+		c.partial = false
+	case partial && (completed || !c.partial):
+		// A message began; only its first byte sets the clock.
+		err = c.SetReadDeadline(time.Now().Add(c.owner.timeout))
+		c.partial = true
+	}
+	if err != nil {
+		c.readOnce.Do(c.owner.readers.Done)
+		return 0, err
+	}
+	return n, nil
+}
+
+// Close closes the connection once. sipgo closes without another Read after a
+// message that it could not parse, so this too is the end of the reader.
+func (c *conn) Close() error {
+	err := net.ErrClosed
+	c.closeOnce.Do(func() {
+		c.owner.forget(c)
+		err = c.Conn.Close()
+		c.readOnce.Do(c.owner.readers.Done)
+	})
+	return err
+}
