@@ -204,3 +204,6 @@ func run(t testing.TB, s *Stream) (stop func(cause error) error) {
 	t.Cleanup(func() { stop(nil) })
 	return stop
 }
+
+func far0() netip.AddrPort      { return netip.AddrPortFrom(netip.IPv4Unspecified(), 9) }
+func broadcast() netip.AddrPort { return netip.MustParseAddrPort("255.255.255.255:9") }

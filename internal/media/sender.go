@@ -27,8 +27,9 @@ type Sender struct {
 // or say what is wrong with the address.
 func (p *Ports) Sender(to netip.AddrPort) (*Sender, error) {
 	to = unmap(to)
-	if sockaddr(to) == nil {
-		return nil, fmt.Errorf("%w: %s: no address to send to", ErrUnusableFar, to)
+	// Any one host that the operator names: this is no address from a description.
+	if err := UsableFar(to, netip.Addr{}); err != nil {
+		return nil, err
 	}
 	got, err := p.take(func(local *net.UDPAddr) (*net.UDPConn, error) {
 		return net.DialUDP(p.network(), local, net.UDPAddrFromAddrPort(to))

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -23,6 +24,14 @@ type socket struct {
 func newSocket(conn *net.UDPConn) (*socket, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
+		return nil, err
+	}
+	// Package net allows broadcasts; the voice of one party is for one host.
+	var denied error
+	err = raw.Control(func(fd uintptr) {
+		denied = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_BROADCAST, 0)
+	})
+	if err := errors.Join(err, denied); err != nil {
 		return nil, err
 	}
 	s := &socket{conn: conn, raw: raw}
