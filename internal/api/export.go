@@ -53,11 +53,6 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	out := &pageWriter{w: w, control: http.NewResponseController(w)}
-	// The deadline for reading the request also ends its context; an export
-	// goes on for longer.
-	if err := supported(out.control.SetReadDeadline(time.Time{})); err != nil {
-		return fault{internalError(), err}
-	}
 	rows, err := form.write(r.Context(), out, s.Store, q)
 	if err == nil {
 		return nil

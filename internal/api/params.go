@@ -106,15 +106,16 @@ func moment(q url.Values, name string) (time.Time, error) {
 	if v == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.DateOnly, v); err == nil {
-		return t, nil
-	}
 	// A '+' before the zone that was not escaped arrives as a space.
 	if i := strings.LastIndexByte(v, ' '); i > len(time.DateOnly) {
 		v = v[:i] + "+" + v[i+1:]
 	}
-	t, err := time.Parse(time.RFC3339, v)
+	t, err := time.Parse(time.DateOnly, v)
 	if err != nil {
+		t, err = time.Parse(time.RFC3339, v)
+	}
+	// The zero time would not restrict at all; no call is that old.
+	if err != nil || t.Year() < 1970 {
 		return t, badParameter(name, `"`+name+`" is a day such as 2026-03-12 (UTC) or an RFC 3339 time such as 2026-03-12T14:00:00Z.`)
 	}
 	return t, nil

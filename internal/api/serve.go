@@ -30,7 +30,7 @@ func Listen(addr string) (net.Listener, error) {
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("api: %w", err)
+		return nil, fmt.Errorf("api address %q: %w", addr, err)
 	}
 	if err := loopbackOnly(l); err != nil {
 		l.Close()
@@ -56,6 +56,10 @@ func loopbackOnly(l net.Listener) error {
 // every connection is closed and no handler runs; nil means that it was told
 // to stop.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	return serve(ctx, l, h, grace)
+}
+
+func serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
 	if err := loopbackOnly(l); err != nil {
 		l.Close()
 		return err
@@ -67,7 +71,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second, // above every patience; an export lifts it
+		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second, // an export extends it page by page
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,

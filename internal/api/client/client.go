@@ -119,7 +119,7 @@ func (c *Client) Search(ctx context.Context, q consent.Query) (consent.Page, err
 
 // Export copies the records of calls invited from (inclusive) to to
 // (exclusive), as "csv" or "jsonl", to w. Zero times do not restrict. After an
-// error w may hold a part, of whole lines.
+// error w holds a part at most.
 func (c *Client) Export(ctx context.Context, format string, from, to time.Time, w io.Writer) error {
 	v := period(from, to)
 	set(v, "format", format)
