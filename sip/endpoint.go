@@ -32,6 +32,7 @@ type Endpoint struct {
 	calls sync.WaitGroup // Handler.Invite, within work
 	sends sync.WaitGroup // transactions that should end before the sockets close
 
+	serving  chan struct{} // closed when Serve has begun
 	draining chan struct{} // closed when Serve's context ended
 	quit     chan struct{} // closed when nothing may wait any longer
 
@@ -65,7 +66,7 @@ type Handler struct {
 func newEndpoint(cfg Config) *Endpoint {
 	e := &Endpoint{
 		log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1,
-		draining: make(chan struct{}), quit: make(chan struct{}),
+		serving: make(chan struct{}), draining: make(chan struct{}), quit: make(chan struct{}),
 	}
 	rand.Read(e.secret[:]) // never fails, crypto/rand
 	e.registry.init(64 * e.t1)
@@ -95,6 +96,7 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 		return fmt.Errorf("%w: served before, or closed", ErrNotServing)
 	}
 	e.handler, e.ctx, e.phase = h, ctx, serving
+	close(e.serving)
 	e.mu.Unlock()
 
 	var readers sync.WaitGroup
@@ -117,6 +119,9 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 	e.shut(&readers)
 	return err
 }
+
+// Serving is closed when Serve has begun: from then on calls can be made.
+func (e *Endpoint) Serving() <-chan struct{} { return e.serving }
 
 // orClosed names the error of a reader that ended without one.
 func orClosed(err error) error {
