@@ -24,6 +24,7 @@ type Asking struct {
 	retries int
 	repeats int
 	choice  Choice
+	decided bool // the choice stands, whatever comes late
 }
 
 // NewAsking starts a question under p.
@@ -33,17 +34,21 @@ func NewAsking(p Policy) *Asking {
 
 // Key takes one press. heard says that the press began after the notice had
 // been heard to its end: before that a yes is not informed and counts for
-// nothing, while a no needs no information (GDPR Art. 4(11), design 4.2).
+// nothing, while a no needs no information (GDPR Art. 4(11), design 4.2). A
+// press without a key evidences nothing and counts for nothing.
 func (a *Asking) Key(p Press, heard bool) Verdict {
 	settling := a.choice.Kind == Yes
 	switch {
+	case a.decided:
+		return Decided
+	case p.Key == "":
+		return Ignore
 	case settling && p.Key == a.choice.Press.Key:
 		return SettleIt
 	case settling:
 		return a.fail(Choice{Kind: Ambiguous, Press: p})
 	case p.Key == a.keys.No:
-		a.choice = Choice{Kind: No, Press: p}
-		return Decided
+		return a.decide(Choice{Kind: No, Press: p})
 	case p.Key == a.keys.Yes && heard:
 		a.choice = Choice{Kind: Yes, Press: p}
 		return SettleIt
@@ -64,14 +69,28 @@ func (a *Asking) Released(p Press) {
 	}
 }
 
-// Settled says that [Settle] passed without a contradiction.
-func (a *Asking) Settled() Verdict { return Decided }
-
-// Silence says that the answer time passed without a key that counts.
-func (a *Asking) Silence() Verdict {
-	if a.retries == 0 {
-		a.choice = Choice{Kind: a.silentKind(), Press: a.choice.Press}
+// Settled says that [Settle] passed without a contradiction. Without a yes that
+// was waiting for it, it says nothing: a timer may outlive its yes.
+func (a *Asking) Settled() Verdict {
+	switch {
+	case a.decided:
 		return Decided
+	case a.choice.Kind == Yes:
+		return a.decide(a.choice)
+	}
+	return Ignore
+}
+
+// Silence says that the answer time passed without a key that counts. A yes
+// that waits for [Settle] is no silence, and goes on waiting.
+func (a *Asking) Silence() Verdict {
+	switch {
+	case a.decided:
+		return Decided
+	case a.choice.Kind == Yes:
+		return SettleIt
+	case a.retries == 0:
+		return a.decide(Choice{Kind: a.silentKind(), Press: a.choice.Press})
 	}
 	a.retries--
 	return AskAgain
@@ -87,12 +106,17 @@ func (a *Asking) silentKind() ChoiceKind {
 }
 
 func (a *Asking) fail(c Choice) Verdict {
-	a.choice = c
 	if a.retries == 0 {
-		return Decided
+		return a.decide(c)
 	}
+	a.choice = c
 	a.retries--
 	return Explain
+}
+
+func (a *Asking) decide(c Choice) Verdict {
+	a.choice, a.decided = c, true
+	return Decided
 }
 
 // Choice is what the party did so far; final once a verdict was Decided.

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,11 +20,14 @@ func NewRecord(id RecordID, node, writer string, p Policy, call Call) *Record {
 	return r
 }
 
-// Note adds a line to the history and moves the epoch on.
+// Note adds a line to the history and moves the epoch on. What is noted may
+// have happened before the latest change; UpdatedAt never goes back.
 func (r *Record) Note(at time.Time, kind, text string) {
 	at = Stamp(at)
 	r.Epoch++
-	r.UpdatedAt = at
+	if at.After(r.UpdatedAt) {
+		r.UpdatedAt = at
+	}
 	r.History = append(r.History, Event{At: at, Type: kind, Text: text})
 }
 
@@ -61,13 +65,17 @@ func (r *Record) Withdraw(at time.Time, method string) bool {
 	if r.Outcome != Given {
 		return false
 	}
+	r.takeBack(at, method)
+	return true
+}
+
+func (r *Record) takeBack(at time.Time, method string) {
 	r.Outcome, r.Status = Withdrawn, Withdrawn.Status()
 	for i := range r.Purposes {
 		r.Purposes[i].Granted = false
 	}
 	r.Withdrawal = &Withdrawal{At: Stamp(at), Method: method, RecordedPackets: r.RecordedPackets()}
 	r.Note(at, "withdrawn", "by "+method)
-	return true
 }
 
 // End closes the record. Ending twice keeps the first end.
@@ -82,8 +90,12 @@ func (r *Record) End(at time.Time, cause string) {
 
 // CutOff closes a record whose gateway died with the call: what it claims is
 // only what was evidenced before. A recording without a first packet never
-// happened as far as anyone can prove, and is dropped with a word about it.
+// happened as far as anyone can prove, and is dropped with a word about it. One
+// that was closed before is final. So is a record that has its end.
 func (r *Record) CutOff(at time.Time, writer string) {
+	if r.Ended() {
+		return
+	}
 	r.Writer = writer
 	kept := r.Recordings[:0]
 	for _, rec := range r.Recordings {
@@ -91,10 +103,10 @@ func (r *Record) CutOff(at time.Time, writer string) {
 			r.Note(at, "recording_unproven", "no packet to "+rec.Recorder+" was evidenced")
 			continue
 		}
-		rec.State = RecordingOff
-		rec.Fault = "gateway stopped: counts are those of the last evidence, the end is its restart"
 		if rec.ClosedAt.IsZero() {
-			rec.ClosedAt = Stamp(at)
+			rec.State, rec.ClosedAt = RecordingOff, Stamp(at)
+			rec.EndPause(at)
+			rec.Fault = strings.TrimPrefix(rec.Fault+"; "+cutOff, "; ")
 		}
 		kept = append(kept, rec)
 	}
@@ -102,15 +114,21 @@ func (r *Record) CutOff(at time.Time, writer string) {
 	r.End(at, "gateway stopped during the call")
 }
 
+// cutOff is the fault of a recording that was open when its gateway died.
+const cutOff = "gateway stopped: counts are those of the last evidence, the end is its restart"
+
 // Merge takes over what another writer did to the stored version other while r
-// was being written: a withdrawal always wins. r moves above other's epoch.
-// It reports whether consent was withdrawn by it, so that the gate is shut.
+// was being written: a withdrawal always wins, even over a yes that r counts as
+// StoreUnavailable because the store kept it and lost the reply. r moves above
+// other's epoch. It reports whether a consent that r had was withdrawn by it,
+// so that the gate is shut.
 func (r *Record) Merge(other *Record) (withdrawn bool) {
 	if other.Epoch > r.Epoch {
 		r.Epoch = other.Epoch
 	}
-	if other.Withdrawal != nil && r.Withdrawal == nil {
-		withdrawn = r.Withdraw(other.Withdrawal.At, other.Withdrawal.Method)
+	if other.Withdrawal != nil && r.Outcome != Withdrawn {
+		withdrawn = r.Outcome == Given
+		r.takeBack(other.Withdrawal.At, other.Withdrawal.Method)
 	}
 	r.Note(other.UpdatedAt, "merged", fmt.Sprintf("with a change of epoch %d by another writer", other.Epoch))
 	return withdrawn
