@@ -291,3 +291,37 @@ func TestALateStoreIsNotWaitedForLongerThanACallFlowCan(t *testing.T) {
 		}
 	}
 }
+
+// drip hands out one record a page, and the second only when it is let.
+type drip struct {
+	*memory
+	next <-chan struct{}
+}
+
+func (s *drip) Search(ctx context.Context, q consent.Query) (consent.Page, error) {
+	if q.Cursor != "" {
+		select {
+		case <-s.next:
+		case <-ctx.Done():
+			return consent.Page{}, context.Cause(ctx)
+		}
+	}
+	q.Limit = 1
+	return s.memory.Search(ctx, q)
+}
+
+func TestAPageIsOnItsWayBeforeTheNextIsFetched(t *testing.T) {
+	d := newDesk()
+	d.store.records = []*consent.Record{over(granted(1)), over(granted(2))}
+	next := make(chan struct{})
+	d.config.Store = &drip{d.store, next}
+	base, client, _ := d.open(t)
+	lines := bufio.NewReader(get(t, client, base+"/v1/export?format=jsonl").Body)
+	first, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	assert.Contains(t, first, granted(1).ID)
+	close(next)
+	second, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	assert.Contains(t, second, granted(2).ID)
+}
