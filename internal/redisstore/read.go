@@ -164,13 +164,13 @@ func (s *Store) forget(ctx context.Context, node string, ids []consent.RecordID)
 	if len(ids) == 0 {
 		return
 	}
-	members := make([]any, len(ids))
-	for i, id := range ids {
-		members[i] = string(id)
+	args := []any{"zrem", s.keys.open(node)}
+	for _, id := range ids {
+		args = append(args, string(id))
 	}
 	// Best effort: what stays is skipped again by the next reader.
 	_, _ = run(ctx, s, "list unfinished records", s.timeout, func(ctx context.Context) (int64, error) {
-		return s.client.ZRem(ctx, s.keys.open(node), members...).Result()
+		return 0, s.client.Process(ctx, once(ctx, args...))
 	})
 }
 

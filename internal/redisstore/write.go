@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -140,7 +141,7 @@ func (s *Store) save(ctx context.Context, doing string, w write) error {
 func (s *Store) close(ctx context.Context, w write) {
 	if w.ended {
 		_, _ = run(ctx, s, "close record", s.timeout, func(ctx context.Context) (int64, error) {
-			return s.client.ZRem(ctx, s.keys.open(w.node), string(w.id)).Result()
+			return 0, s.client.Process(ctx, once(ctx, "zrem", s.keys.open(w.node), string(w.id)))
 		})
 	}
 }
@@ -194,10 +195,14 @@ func (s *Store) execute(ctx context.Context, w write, indexed bool) (string, err
 		cmd = once(ctx, append([]any{"eval", script}, args...)...)
 		err = s.client.Process(ctx, cmd)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return "", err
 	}
-	return cmd.Text()
+	reply, ok := cmd.Val().(string)
+	if !ok {
+		return "", errReply
+	}
+	return reply, nil
 }
 
 // onceCmd is a command that the library sends once: without this its cluster
