@@ -32,16 +32,27 @@ func overgrown(tokens token.Tokens) (*token.Token, string) {
 
 // shapeScan follows the nesting of a document by its tokens.
 type shapeScan struct {
-	flow       int // open brackets and braces
-	flowKeys   int // keys since the last bracket or brace
-	properties int
-	blocks     []openBlock // outermost first, by rising column
+	begun, ended bool // a token was seen; the end marker was
+	flow         int  // open brackets and braces
+	flowKeys     int  // keys since the last bracket or brace
+	properties   int
+	blocks       []openBlock // outermost first, by rising column
 }
 
 type openBlock struct{ column, keys int }
 
 func (s *shapeScan) next(t *token.Token) string {
+	// Between two markers the parser loses the rest of the file.
+	if t.Type == token.CommentType {
+		return ""
+	}
+	second := s.ended || s.begun && t.Type == token.DocumentHeaderType
+	s.begun = true
 	switch t.Type {
+	case token.DocumentEndType:
+		s.ended = true
+	case token.DirectiveType:
+		return "YAML directives (%) are not supported"
 	case token.AliasType, token.AnchorType, token.TagType:
 		s.properties++
 	case token.MappingStartType, token.SequenceStartType:
@@ -62,6 +73,8 @@ func (s *shapeScan) next(t *token.Token) string {
 		s.enter(column, 1)
 	}
 	switch {
+	case second:
+		return secondDocument
 	case s.properties > maxProperties:
 		return fmt.Sprintf("more than %d YAML aliases, anchors and tags", maxProperties)
 	case s.flow+len(s.blocks) > maxDepth:

@@ -17,10 +17,11 @@ import (
 const maxBlankLines = 100
 
 const (
-	noAlias  = "starts with *, which makes it a YAML alias, and aliases are not supported: put it in quotes"
-	noAnchor = "starts with &, which makes it a YAML anchor, and anchors are not supported: write the value out, or put it in quotes"
-	noTag    = "starts with !, which makes it a YAML tag, and tags are not supported: leave the tag out, or put the value in quotes"
-	noMerge  = "<< is not supported: write the keys out"
+	noAlias        = "starts with *, which makes it a YAML alias, and aliases are not supported: put it in quotes"
+	noAnchor       = "starts with &, which makes it a YAML anchor, and anchors are not supported: write the value out, or put it in quotes"
+	noTag          = "starts with !, which makes it a YAML tag, and tags are not supported: leave the tag out, or put the value in quotes"
+	secondDocument = "a second YAML document starts here: one file is one configuration"
+	noMerge        = "<< is not supported: write the keys out"
 )
 
 // document reads YAML into a tree. It returns nil after a finding that leaves
@@ -114,16 +115,8 @@ func (r *reader) only(file *ast.File) *node {
 	if len(file.Docs) == 0 {
 		return empty
 	}
-	if d, ok := file.Docs[0].Body.(*ast.DirectiveNode); ok {
-		r.failAt(r.at(d.GetToken()), "", "YAML directives (%%) are not supported")
-		return nil
-	}
-	for _, d := range file.Docs[1:] {
-		t := d.Start
-		if t == nil && d.Body != nil {
-			t = start(d.Body)
-		}
-		r.failAt(r.at(t), "", "a second YAML document starts here: one file is one configuration")
+	if len(file.Docs) > 1 {
+		r.failAt(r.at(start(file.Docs[1].Body)), "", secondDocument)
 		return nil
 	}
 	body := file.Docs[0].Body

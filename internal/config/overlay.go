@@ -137,7 +137,7 @@ func (r *reader) set(root *node, o override) {
 		n = parent.descend(s, at)
 		if n == nil {
 			if parent.kind == list {
-				r.failAt(at, pathOf(o.steps), "the list has %d items, and the next index is %[1]d", len(parent.items))
+				r.failAt(at, pathOf(o.steps), "skips a place: the next free index is %d", len(parent.items))
 			}
 			return
 		}

@@ -43,6 +43,9 @@ func (c *Config) LogValue() slog.Value {
 
 // LogValue is the side's addresses.
 func (s Side) LogValue() slog.Value {
+	if !s.Media.IsValid() {
+		return slog.StringValue("none")
+	}
 	var sip []string
 	for _, a := range s.SIP {
 		sip = append(sip, a.String())
