@@ -2,6 +2,7 @@ package media
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -135,6 +136,34 @@ func TestAfterShutNotOnePacketFollows(t *testing.T) {
 		require.Equal(t, sent, gate.Counts().Passed)
 		require.Zero(t, gate.Counts().Violations)
 	}
+}
+
+// TestShutIsExactHoweverOftenItComes opens and shuts as fast as it can, to hit
+// the moment between a packet's look at the gate and its passing.
+func TestShutIsExactHoweverOftenItComes(t *testing.T) {
+	sink, gate := &counter{}, NewGate(stored(t))
+	var hammers sync.WaitGroup
+	var stop atomic.Bool
+	for range 3 {
+		tap := NewTap(gate, 1, sink)
+		hammers.Go(func() {
+			for voice := voiceOf(1); !stop.Load(); {
+				tap.offer(time.Time{}, voice)
+			}
+		})
+	}
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		sink.shut.Store(false)
+		gate.Open()
+		gate.Shut()
+		sink.shut.Store(true)
+		runtime.Gosched()
+	}
+	stop.Store(true)
+	hammers.Wait()
+	assert.Zero(t, sink.after.Load(), "copies after Shut returned")
+	assert.Zero(t, gate.Counts().Violations)
+	assert.Equal(t, gate.Counts().Passed, sink.packets.Load())
 }
 
 func TestShutReturnsFromManyGoroutinesAtOnce(t *testing.T) {

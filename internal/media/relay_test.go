@@ -284,6 +284,22 @@ func TestAJumpOfTheSourceIsNoJumpForTheFarEnd(t *testing.T) {
 	}
 }
 
+// TestAfterALongKeyTimeGoesOnFromItsBeginning: all packets of a key bear the
+// time of its beginning, so what comes next must not be dated from there.
+func TestAfterALongKeyTimeGoesOnFromItsBeginning(t *testing.T) {
+	l := newLine(t)
+	for i := range uint16(50) {
+		l.says(l.caller.event(101, 5000, 9, false, 160*(i+1)))
+	}
+	l.caller.SSRC++ // transferred
+	l.says(l.caller.voice(frameOf(1)))
+	got := l.callee.got()
+	require.Len(t, got, 51)
+	assert.Equal(t, got[0].Timestamp, got[49].Timestamp)
+	assert.Equal(t, got[0].Timestamp+50*frameBytes, got[50].Timestamp)
+	assert.Equal(t, got[0].SequenceNumber+50, got[50].SequenceNumber)
+}
+
 func TestAPacketFromBeforeTheTurnTakesNobodysPlace(t *testing.T) {
 	l := newLine(t)
 	late := l.caller.voice(frameOf(1)) // held up on its way
