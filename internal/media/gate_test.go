@@ -120,14 +120,14 @@ func TestAfterShutNotOnePacketFollows(t *testing.T) {
 			})
 		}
 		for sink.packets.Load() < 10 {
-			time.Sleep(0) // let them run
+			runtime.Gosched() // let them run
 		}
 		gate.Shut()
 		sink.shut.Store(true)
 		sent := sink.packets.Load()
 		permit.Revoke()
 		for blocked := gate.Counts().Blocked; gate.Counts().Blocked < blocked+10; {
-			time.Sleep(0)
+			runtime.Gosched()
 		}
 		stop.Store(true)
 		hammers.Wait()
@@ -142,25 +142,28 @@ func TestAfterShutNotOnePacketFollows(t *testing.T) {
 // the moment between a packet's look at the gate and its passing.
 func TestShutIsExactHoweverOftenItComes(t *testing.T) {
 	sink, gate := &counter{}, NewGate(stored(t))
-	var hammers sync.WaitGroup
+	tap := NewTap(gate, 1, sink)
+	var hammer sync.WaitGroup
 	var stop atomic.Bool
-	for range 3 {
-		tap := NewTap(gate, 1, sink)
-		hammers.Go(func() {
-			for voice := voiceOf(1); !stop.Load(); {
-				tap.offer(time.Time{}, voice)
-			}
-		})
-	}
-	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+	hammer.Go(func() {
+		for voice := voiceOf(1); !stop.Load(); {
+			tap.offer(time.Time{}, voice)
+		}
+	})
+	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
 		sink.shut.Store(false)
 		gate.Open()
+		for range 20 {
+			gate.Passing()
+		}
 		gate.Shut()
 		sink.shut.Store(true)
-		runtime.Gosched()
+		for range 100 {
+			gate.Passing()
+		}
 	}
 	stop.Store(true)
-	hammers.Wait()
+	hammer.Wait()
 	assert.Zero(t, sink.after.Load(), "copies after Shut returned")
 	assert.Zero(t, gate.Counts().Violations)
 	assert.Equal(t, gate.Counts().Passed, sink.packets.Load())

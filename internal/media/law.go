@@ -56,6 +56,6 @@ func convert(dst, codes []byte, from, to Law) {
 const (
 	clockRate = 8000 // of both laws, in samples (and bytes) a second
 
-	// frame is what one played packet holds.
+	// frameBytes is what one played packet holds: 20 ms.
 	frameBytes = 160
 )

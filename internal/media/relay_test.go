@@ -292,11 +292,12 @@ func TestAfterALongKeyTimeGoesOnFromItsBeginning(t *testing.T) {
 		l.says(l.caller.event(101, 5000, 9, false, 160*(i+1)))
 	}
 	l.caller.SSRC++ // transferred
+	l.now = l.now.Add(400 * time.Millisecond)
 	l.says(l.caller.voice(frameOf(1)))
 	got := l.callee.got()
 	require.Len(t, got, 51)
 	assert.Equal(t, got[0].Timestamp, got[49].Timestamp)
-	assert.Equal(t, got[0].Timestamp+50*frameBytes, got[50].Timestamp)
+	assert.Equal(t, got[0].Timestamp+70*frameBytes, got[50].Timestamp)
 	assert.Equal(t, got[0].SequenceNumber+50, got[50].SequenceNumber)
 }
 

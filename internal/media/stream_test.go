@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ var errHungUp = errors.New("caller hung up")
 // until waits for a condition that the packet loop brings about.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(0) {
+	for end := time.Now().Add(patience); !ok(); runtime.Gosched() {
 		require.True(t, time.Now().Before(end), what)
 	}
 }

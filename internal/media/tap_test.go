@@ -1,6 +1,7 @@
 package media
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -112,7 +113,7 @@ func TestShutWaitsForTheCopyThatIsOnItsWay(t *testing.T) {
 	shut := make(chan struct{})
 	offers.Go(func() { gate.Shut(); close(shut) })
 	for gate.Passing() {
-		time.Sleep(0)
+		runtime.Gosched()
 	}
 	select {
 	case <-shut:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -123,7 +124,7 @@ func (c *call) speak(t *testing.T, seq byte) {
 // and offered to the tap after that.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(0) {
+	for end := time.Now().Add(patience); !ok(); runtime.Gosched() {
 		require.True(t, time.Now().Before(end), what)
 	}
 }
