@@ -66,10 +66,10 @@ func (in *Incoming) accept(sdp []byte, d InDialog, headers []Header) (*Leg, erro
 		if req != nil && !offered {
 			leg.setSDP(sdpOf(req))
 		}
-		close(leg.confirmed)
 		if req == nil {
-			leg.hangUp("no ACK", ErrNoACK)
+			leg.hangUp("no ACK", ErrNoACK) // ends the context before Answer goes on
 		}
+		close(leg.confirmed)
 		absorbACKs(in.responder)
 	}
 	if !in.e.spawn(run) {

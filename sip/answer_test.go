@@ -85,10 +85,10 @@ func TestTrap09A2xxIsRepeatedDoublingAndWithoutACKTheCallEnds(t *testing.T) {
 		assert.Equal(t, first.raw, m.raw)
 		at = append(at, time.Since(began)/testT1)
 	}
-	// T1, 3*T1, 7*T1, ... until 64*T1.
-	require.Len(t, at, 6)
+	// T1, 3*T1, 7*T1, ... until 64*T1: the last may come too late.
+	require.Contains(t, []int{5, 6}, len(at))
 	for i, n := range at {
-		assert.InDelta(t, int(1)<<(i+1)-1, int(n), 8)
+		assert.InDelta(t, int(1)<<(i+1)-1, int(n), 10)
 	}
 	assert.InDelta(t, 64, int(time.Since(began)/testT1), 20)
 	require.ErrorIs(t, receive(t, errs), ErrNoACK)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	siplib "github.com/emiago/sipgo/sip"
 )
@@ -20,6 +21,9 @@ type arrival struct {
 	fresh bool   // came without a To tag; it has ours now
 	leg   *Leg   // in whose turnstile seq has queued, or nil
 	seq   uint32 // its CSeq
+	// For a CANCEL: its INVITE, or what was left for it.
+	invite *Incoming
+	tomb   *tombstone
 }
 
 // arrivalOf returns the arrival of a request.
@@ -37,6 +41,7 @@ func arrivalOf(req *siplib.Request) arrival {
 // block. Messages may be changed here and nowhere else.
 func (e *Endpoint) arrive(msg siplib.Message) {
 	defer e.guard("arriving message", nil)
+	e.lastArrival.Store(time.Now().UnixNano())
 	switch m := msg.(type) {
 	case *siplib.Request:
 		e.arriveRequest(m)
@@ -59,6 +64,9 @@ func (e *Endpoint) arriveRequest(req *siplib.Request) {
 		}
 		a.fresh = true
 		to.Params.Add("tag", e.tagFor(req))
+		if req.Method == siplib.CANCEL {
+			a.invite, a.tomb = e.registry.cancel(branchOf(req), time.Now())
+		}
 		req.AppendHeader(a)
 		return
 	}

@@ -7,20 +7,23 @@ import (
 )
 
 // onCancel handles a CANCEL for which sipgo found no INVITE. Either the INVITE
-// is a few instructions behind on another goroutine, or it comes later, or
-// there is none (trap 7). The CANCEL is remembered, so that an INVITE that
-// shows up is answered 487.
-func (e *Endpoint) onCancel(r responder) {
-	in, tomb := e.registry.cancel(branchOf(r.req), time.Now())
-	if in != nil {
-		in.cancel()
+// is a few instructions away on another goroutine, or it comes later, or there
+// is none (trap 7). In the last two cases a tombstone was left when the CANCEL
+// came in: an INVITE that finds it is answered 487.
+func (e *Endpoint) onCancel(r responder, a arrival) {
+	switch {
+	case a.invite != nil:
+		a.invite.cancel()
 		r.answer(200, "OK")
+		return
+	case a.tomb == nil: // of a re-INVITE that is over
+		r.dismiss(refuse(481, "Call/Transaction Does Not Exist"))
 		return
 	}
 	timer := time.NewTimer(e.t1)
 	defer timer.Stop()
 	select {
-	case <-tomb.met:
+	case <-a.tomb.met:
 		r.answer(200, "OK")
 	case <-timer.C:
 		r.answer(481, "Call/Transaction Does Not Exist")

@@ -56,7 +56,7 @@ func (e *Endpoint) route(r responder, a arrival) {
 	case siplib.BYE:
 		e.onBye(r)
 	case siplib.CANCEL:
-		e.onCancel(r)
+		e.onCancel(r, a)
 	case siplib.OPTIONS:
 		e.onOptions(r, a)
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,28 +29,10 @@ type Endpoint struct {
 	// handler is set by Serve before anything is read, then constant.
 	handler Handler
 
-	work  sync.WaitGroup // every goroutine of the endpoint, see enter
-	calls sync.WaitGroup // Handler.Invite, within work
-	sends sync.WaitGroup // transactions that should end before the sockets close
+	lifecycle
 
-	serving  chan struct{} // closed when Serve has begun
-	draining chan struct{} // closed when Serve's context ended
-	quit     chan struct{} // closed when nothing may wait any longer
-
-	mu    sync.Mutex // guards phase, and every Add to the wait groups
-	phase phase
-	ctx   context.Context // Serve's; set together with phase serving
+	lastArrival atomic.Int64 // when a message was read, Unix nanoseconds
 }
-
-// phase is what an endpoint may do: each allows less than the one before.
-type phase int
-
-const (
-	bound    phase = iota // not served yet
-	serving               // takes and makes calls
-	drains                // ends its calls
-	finished              // starts nothing any more
-)
 
 // Handler is what an endpoint calls. Both functions may run concurrently with
 // themselves.
@@ -64,12 +47,10 @@ type Handler struct {
 }
 
 func newEndpoint(cfg Config) *Endpoint {
-	e := &Endpoint{
-		log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1,
-		serving: make(chan struct{}), draining: make(chan struct{}), quit: make(chan struct{}),
-	}
+	e := &Endpoint{log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1}
+	e.lifecycle.setUp()
 	rand.Read(e.secret[:]) // never fails, crypto/rand
-	e.registry.init(64 * e.t1)
+	e.registry.setUp(64 * e.t1)
 	e.outgoing = e.newStack("tcp", netip.AddrPort{})
 	return e
 }
@@ -96,14 +77,14 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 		return fmt.Errorf("%w: served before, or closed", ErrNotServing)
 	}
 	e.handler, e.ctx, e.phase = h, ctx, serving
-	close(e.serving)
+	close(e.begun)
 	e.mu.Unlock()
 
 	var readers sync.WaitGroup
 	broken := make(chan error, len(e.sockets))
 	for _, s := range e.sockets {
 		readers.Go(func() {
-			err := s.serve()
+			err := s.serve(e.settled)
 			if ctx.Err() == nil {
 				broken <- fmt.Errorf("sip: %s %s stopped reading: %w", s.Transport, s.AddrPort, orClosed(err))
 			}
@@ -119,9 +100,6 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 	e.shut(&readers)
 	return err
 }
-
-// Serving is closed when Serve has begun: from then on calls can be made.
-func (e *Endpoint) Serving() <-chan struct{} { return e.serving }
 
 // orClosed names the error of a reader that ended without one.
 func orClosed(err error) error {
@@ -155,6 +133,11 @@ func (e *Endpoint) shut(readers *sync.WaitGroup) {
 	for _, s := range e.sockets {
 		_ = s.close()
 	}
+	// A message that came last is on its way through sipgo, see settleTime.
+	if idle := time.Since(time.Unix(0, e.lastArrival.Load())); idle < settleTime/20 {
+		time.Sleep(settleTime/20 - idle)
+	}
+	close(e.settled)
 	readers.Wait()
 	for _, s := range e.sockets {
 		s.stack.close()
@@ -179,55 +162,4 @@ func (e *Endpoint) Close() error {
 	}
 	e.outgoing.close()
 	return errors.Join(errs...)
-}
-
-func (e *Endpoint) setPhase(p phase) {
-	e.mu.Lock()
-	e.phase = p
-	e.mu.Unlock()
-}
-
-// enter counts a goroutine into the groups unless the endpoint is beyond the
-// phase last. Whoever enters must call leave with the same groups.
-func (e *Endpoint) enter(last phase, groups ...*sync.WaitGroup) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.phase < serving || e.phase > last {
-		return false
-	}
-	e.work.Add(1)
-	for _, g := range groups {
-		g.Add(1)
-	}
-	return true
-}
-
-func (e *Endpoint) leave(groups ...*sync.WaitGroup) {
-	for _, g := range groups {
-		g.Done()
-	}
-	e.work.Done()
-}
-
-// spawn runs f on a goroutine of the endpoint, and reports false if the
-// endpoint has finished and f will not run.
-func (e *Endpoint) spawn(f func(), groups ...*sync.WaitGroup) bool {
-	if !e.enter(drains, groups...) {
-		return false
-	}
-	go func() {
-		defer e.leave(groups...)
-		f()
-	}()
-	return true
-}
-
-// serveContext returns Serve's context, or ErrNotServing.
-func (e *Endpoint) serveContext() (context.Context, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.phase != serving {
-		return nil, ErrNotServing
-	}
-	return e.ctx, nil
 }

@@ -142,10 +142,10 @@ func (e *Endpoint) Addrs() []Addr {
 	return addrs
 }
 
-// serve reads the socket until it is closed.
-func (s *socket) serve() error {
+// serve reads the socket until it is closed and settled is closed as well.
+func (s *socket) serve(settled <-chan struct{}) error {
 	if s.packets != nil {
-		return s.stack.serveUDP(s.packets, maxSources)
+		return s.stack.serveUDP(s.packets, maxSources, settled)
 	}
 	return s.stack.tpl.ServeTCP(s.conns)
 }

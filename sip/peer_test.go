@@ -368,7 +368,7 @@ func start(t *testing.T, h Handler, change ...func(*Config)) *testEndpoint {
 		assert.NotContains(t, log.String(), "+3120", "a number in the log")
 		assert.NotContains(t, log.String(), "m=audio", "a body in the log")
 	})
-	require.Eventually(t, func() bool { _, err := ep.serveContext(); return err == nil }, soon, time.Millisecond)
+	receive(t, ep.Serving())
 	return e
 }
 

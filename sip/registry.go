@@ -45,7 +45,7 @@ type registry struct {
 // when the INVITE shows up.
 type tombstone struct{ met chan struct{} }
 
-func (r *registry) init(ttl time.Duration) {
+func (r *registry) setUp(ttl time.Duration) {
 	r.legs = make(map[dialogID]*Leg)
 	r.early = make(map[dialogID]*Incoming)
 	r.arriving = make(map[branchID]*Incoming)
@@ -134,7 +134,10 @@ func (r *registry) cancel(id branchID, now time.Time) (*Incoming, *tombstone) {
 	if in := r.arriving[id]; in != nil {
 		return in, nil
 	}
-	t := &tombstone{met: make(chan struct{})}
+	t, ok := r.tombs.get(id, now)
+	if !ok {
+		t = &tombstone{met: make(chan struct{})}
+	}
 	r.tombs.put(id, t, now)
 	return nil, t
 }

@@ -1,11 +1,13 @@
 package sip
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	siplib "github.com/emiago/sipgo/sip"
@@ -39,20 +41,21 @@ var prepareLibrary = sync.OnceFunc(func() {
 // shared table a TCP leg could leave by the caller's own connection (trap 6),
 // and a response by the wrong one of two UDP sockets.
 type stack struct {
-	transport string         // "udp" or "tcp"
-	local     netip.AddrPort // the listening address; zero for outgoing TCP
+	transport string          // "udp" or "tcp"
+	local     netip.AddrPort  // the listening address; zero for outgoing TCP
+	quit      <-chan struct{} // closed when no connection may be opened any more
 	tpl       *siplib.TransportLayer
 	txl       *siplib.TransactionLayer
 }
 
 func (e *Endpoint) newStack(transport string, local netip.AddrPort) *stack {
 	prepareLibrary()
-	st := &stack{transport: transport, local: local}
+	st := &stack{transport: transport, local: local, quit: e.quit}
 	quiet := newQuietLogger(e.log)
 	tcp := &siplib.TransportTCP{
 		WriteTimeout: writeTimeout,
 		DialerCreate: func(from net.Addr) net.Dialer {
-			d := net.Dialer{Timeout: connectTimeout}
+			d := net.Dialer{Timeout: connectTimeout, Control: st.mayDial}
 			if a, ok := from.(*net.TCPAddr); ok && a != nil {
 				d.LocalAddr = a
 			}
@@ -71,6 +74,21 @@ func (e *Endpoint) newStack(transport string, local netip.AddrPort) *stack {
 		siplib.WithTransactionLayerTerminateOnConnClose())
 	st.txl.OnRequest(func(req *siplib.Request, tx *siplib.ServerTx) { e.onRequest(st, req, tx) })
 	return st
+}
+
+// mayDial keeps every stack but the one for outgoing connections from opening
+// any: for a response whose connection is gone sipgo would connect to whatever
+// host the request's Via names.
+func (s *stack) mayDial(string, string, syscall.RawConn) error {
+	select {
+	case <-s.quit:
+		return ErrNotServing
+	default:
+	}
+	if s.local.IsValid() {
+		return errors.New("sip: a listener opens no connections")
+	}
+	return nil
 }
 
 // close ends every transaction and connection of the stack.

@@ -5,12 +5,19 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"time"
 )
 
 // maxSources is how many UDP source addresses a reader may see before it is
 // replaced by a fresh one. sipgo remembers every source for as long as its
 // reader lives (trap 12, D9): spoofed sources would fill the memory.
 const maxSources = 4096
+
+// settleTime is how long a reader that is done keeps its sources in sipgo's
+// table. A request read just before is still on its way to its transaction, on
+// a goroutine that nobody can wait for; if it does not find its source, sipgo
+// opens a socket of its own to answer from, and never closes it.
+const settleTime = time.Second
 
 // maxReadFailures is how many reads in a row may fail on a socket.
 const maxReadFailures = 100
@@ -31,12 +38,15 @@ type packetReader struct {
 	beginOnce sync.Once
 	// full is closed when limit was reached, successor when there is one.
 	full, successor chan struct{}
-	seen            map[string]struct{} // owned by the reading goroutine
+	// settled is closed when no goroutine of sipgo can be at work any more on
+	// what was read.
+	settled <-chan struct{}
+	seen    map[string]struct{} // owned by the reading goroutine
 }
 
-func newPacketReader(c net.PacketConn, limit int) *packetReader {
+func newPacketReader(c net.PacketConn, limit int, settled <-chan struct{}) *packetReader {
 	return &packetReader{
-		PacketConn: c, limit: limit,
+		PacketConn: c, limit: limit, settled: settled,
 		begun: make(chan struct{}), full: make(chan struct{}), successor: make(chan struct{}),
 		seen: make(map[string]struct{}),
 	}
@@ -48,6 +58,10 @@ func (r *packetReader) ReadFrom(p []byte) (int, net.Addr, error) {
 	if len(r.seen) >= r.limit {
 		close(r.full)
 		<-r.successor
+		select {
+		case <-time.After(settleTime):
+		case <-r.settled:
+		}
 		return 0, nil, net.ErrClosed
 	}
 	for failures := 0; ; {
@@ -55,8 +69,12 @@ func (r *packetReader) ReadFrom(p []byte) (int, net.Addr, error) {
 		if err != nil {
 			// An ICMP error or a lack of buffers concerns one datagram; errors
 			// without end mean that the socket is broken.
-			if failures++; failures > maxReadFailures || errors.Is(err, net.ErrClosed) {
+			if errors.Is(err, net.ErrClosed) {
+				<-r.settled
 				return 0, nil, net.ErrClosed
+			}
+			if failures++; failures > maxReadFailures {
+				return 0, nil, err
 			}
 			continue
 		}
@@ -80,11 +98,12 @@ func looksLikeSIP(b []byte) bool {
 }
 
 // serveUDP reads conn until it is closed, replacing its reader whenever that
-// is full. It returns when the last reader is gone.
-func (s *stack) serveUDP(conn net.PacketConn, limit int) error {
+// is full. It returns when the last reader is gone, which is not before settled
+// is closed.
+func (s *stack) serveUDP(conn net.PacketConn, limit int, settled <-chan struct{}) error {
 	var readers sync.WaitGroup
 	defer readers.Wait()
-	reader := newPacketReader(conn, limit)
+	reader := newPacketReader(conn, limit, settled)
 	for {
 		ended := make(chan error, 1)
 		r := reader
@@ -96,7 +115,7 @@ func (s *stack) serveUDP(conn net.PacketConn, limit int) error {
 		}
 		// The successor must be in sipgo's table before the predecessor leaves,
 		// or a request sent between the two would try to bind the address anew.
-		next := newPacketReader(conn, limit)
+		next := newPacketReader(conn, limit, settled)
 		readers.Go(func() {
 			<-next.begun
 			close(r.successor)

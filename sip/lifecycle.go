@@ -1,0 +1,91 @@
+package sip
+
+import (
+	"context"
+	"sync"
+)
+
+// phase is what an endpoint may do: each allows less than the one before.
+type phase int
+
+const (
+	bound    phase = iota // not served yet
+	serving               // takes and makes calls
+	drains                // ends its calls
+	finished              // starts nothing any more
+)
+
+// A lifecycle knows what an endpoint may still do, and every goroutine of it.
+type lifecycle struct {
+	work  sync.WaitGroup // every goroutine, see enter
+	calls sync.WaitGroup // Handler.Invite, within work
+	sends sync.WaitGroup // transactions that should end before the sockets close, within work
+
+	begun    chan struct{} // closed when Serve has begun
+	draining chan struct{} // closed when Serve's context ended
+	quit     chan struct{} // closed when nothing may wait any longer
+	settled  chan struct{} // closed when sipgo has handled what was read
+
+	mu    sync.Mutex // guards phase and ctx, and every Add to the wait groups
+	phase phase
+	ctx   context.Context // Serve's, from phase serving on
+}
+
+func (c *lifecycle) setUp() {
+	c.begun, c.draining = make(chan struct{}), make(chan struct{})
+	c.quit, c.settled = make(chan struct{}), make(chan struct{})
+}
+
+// Serving is closed when Serve has begun: from then on calls can be made.
+func (c *lifecycle) Serving() <-chan struct{} { return c.begun }
+
+func (c *lifecycle) setPhase(p phase) {
+	c.mu.Lock()
+	c.phase = p
+	c.mu.Unlock()
+}
+
+// enter counts a goroutine into the groups unless the endpoint is beyond the
+// phase last. Whoever enters must call leave with the same groups.
+func (c *lifecycle) enter(last phase, groups ...*sync.WaitGroup) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase < serving || c.phase > last {
+		return false
+	}
+	c.work.Add(1)
+	for _, g := range groups {
+		g.Add(1)
+	}
+	return true
+}
+
+func (c *lifecycle) leave(groups ...*sync.WaitGroup) {
+	for _, g := range groups {
+		g.Done()
+	}
+	c.work.Done()
+}
+
+// spawn runs f on a goroutine of the endpoint, and reports false if the
+// endpoint has finished and f will not run.
+func (c *lifecycle) spawn(f func(), groups ...*sync.WaitGroup) bool {
+	if !c.enter(drains, groups...) {
+		return false
+	}
+	go func() {
+		defer c.leave(groups...)
+		f()
+	}()
+	return true
+}
+
+// serveContext returns Serve's context, or ErrNotServing.
+func (c *lifecycle) serveContext() (context.Context, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != serving {
+		return nil, ErrNotServing
+	}
+	return c.ctx, nil
+}
