@@ -105,7 +105,7 @@ func TestAHoldShutsAndReopensUnderTheSamePermit(t *testing.T) {
 // TestAfterShutNotOnePacketFollows hammers on two taps of one gate, as the two
 // streams of a call do, while it is shut and the permit revoked.
 func TestAfterShutNotOnePacketFollows(t *testing.T) {
-	for range 150 {
+	for range 50 {
 		permit, sink := stored(t), &counter{}
 		gate := NewGate(permit)
 		require.True(t, gate.Open())
