@@ -30,6 +30,21 @@ func overgrown(tokens token.Tokens) (*token.Token, string) {
 	return nil, ""
 }
 
+// property returns the first alias, anchor or tag.
+func property(tokens token.Tokens) (*token.Token, string) {
+	for _, t := range tokens {
+		switch t.Type {
+		case token.AliasType:
+			return t, noAlias
+		case token.AnchorType:
+			return t, noAnchor
+		case token.TagType:
+			return t, noTag
+		}
+	}
+	return nil, ""
+}
+
 // shapeScan follows the nesting of a document by its tokens.
 type shapeScan struct {
 	begun, ended bool // a token was seen; the end marker was

@@ -32,7 +32,8 @@ func (r *reader) document(b []byte) *node {
 		r.failAt(at, "", "%s", text)
 		return nil
 	}
-	tokens := lexer.Tokenize(string(b))
+	// The lexer loses a tag that the file ends in without a line break.
+	tokens := lexer.Tokenize(string(b) + "\n")
 	if t, text := overgrown(tokens); text != "" {
 		r.failAt(r.at(t), "", "%s", text)
 		return nil
@@ -42,7 +43,12 @@ func (r *reader) document(b []byte) *node {
 		r.syntax(err)
 		return nil
 	}
-	return r.only(file)
+	root := r.only(file)
+	// The parser drops a tag with nothing after it, so convert does not see it.
+	if t, text := property(tokens); text != "" && len(r.findings) == 0 {
+		r.failAt(r.at(t), "", "%s", text)
+	}
+	return root
 }
 
 // unreadable looks for what must not reach the lexer.

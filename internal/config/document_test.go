@@ -24,6 +24,8 @@ func TestBrokenYAMLIsOneFindingAtItsPlace(t *testing.T) {
 		{"an alias", "node: {id: *a}\n", "1:12: error: " + noAlias},
 		{"an anchor", "node: {id: &a b}\n", "1:12: error: " + noAnchor},
 		{"a tag", "node: {id: !!str 7}\n", "1:12: error: " + noTag},
+		{"a tag on nothing", "node:\n  !x\n", "2:3: error: " + noTag},
+		{"a tag on a file", "![", "1:1: error: " + noTag},
 		{"a merge", "node:\n  <<: {id: a}\n", "2:3: error: " + noMerge},
 		{"a question mark key", "? node\n: {id: a}\n", "1:1: error: a key must be a plain word"},
 		{"a directive", "%YAML 1.2\n---\nnode: {}\n", "1:1: error: YAML directives (%) are not supported"},

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func withPassword(t *testing.T) *Config {
+	lookup, _ := environment("CONSENTGW_REDIS_PASSWORD=hunter2")
+	c, fs := Parse("c.yaml", []byte(example(t)), lookup, nil)
+	require.Empty(t, fs)
+	require.Equal(t, "hunter2", c.Store.Redis.Password)
+	return c
+}
+
+func TestAPasswordIsInNoRendering(t *testing.T) {
+	c := withPassword(t)
+	var log bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
+	logger.Info("started", "config", c, "redis", c.Store.Redis, "copy", *c.Store.Redis)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("started", "config", c, "redis", c.Store.Redis)
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		fmt.Fprintf(&log, format+format+format+format, c, *c, c.Store.Redis, *c.Store.Redis)
+		fmt.Fprintf(&log, format, c.Redacted())
+	}
+	assert.NotContains(t, log.String(), "hunter2")
+	assert.Contains(t, log.String(), `"store":"redis://127.0.0.1:6379"`)
+	assert.NotContains(t, log.String()[:bytes.IndexByte(log.Bytes(), '\n')], "+3120", "nor is a called number in a log line")
+}
+
+func TestTheLogNamesTheEmbeddedStoreAndTheAbsentSide(t *testing.T) {
+	c := Default()
+	c.Listen.Recorder = Side{}
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("started", "config", c)
+	assert.Contains(t, log.String(), "config.store=embedded")
+	assert.Contains(t, log.String(), "config.recorder=none")
+	assert.Contains(t, log.String(), `config.trunk.sip="udp:127.0.0.1:5060 tcp:127.0.0.1:5060"`)
+}
+
+func TestRedactedIsACopy(t *testing.T) {
+	c := withPassword(t)
+	shown := c.Redacted()
+	assert.Equal(t, redacted, shown.Store.Redis.Password)
+	assert.Equal(t, "hunter2", c.Store.Redis.Password)
+	shown.Store.Redis.Addrs[0] = "changed"
+	assert.Equal(t, "127.0.0.1:6379", c.Store.Redis.Addrs[0])
+	assert.Nil(t, Default().Redacted().Store.Redis)
+	assert.Equal(t, "rediss://a:1,b:2", Redis{Addrs: []string{"a:1", "b:2"}, TLS: true, Username: "u", Password: "p"}.String())
+}
