@@ -131,7 +131,7 @@ func TestTwentyMistakesOnTwentyLinesAreTwentyFindings(t *testing.T) {
 		`1:1: error: nodes: unknown key; did you mean "node"?`,
 		`2:14: error: log.level: must be debug, info, warn or error; it is "loud"`,
 		`3:10: error: prompts: must be a block of keys, is a list`,
-		`4:24: error: listen.trunk.sip[0]: must be the one address that the other side sends to: it is written into SIP and SDP, where 0.0.0.0 and :: lead nowhere; it is "udp:0.0.0.0:5060"`,
+		`4:24: error: listen.trunk.sip[0]: must be the concrete address of one host: 0.0.0.0 and :: lead nowhere when they stand in SIP and SDP, or as a destination; it is "udp:0.0.0.0:5060"`,
 		`5:50: error: listen.platform.media: must be an IP address, such as 192.0.2.10; it is "localhost"`,
 		`6:39: error: listen.recorder.ports: must begin below its end; it is "5001-5000"`,
 		`7:8: error: listen.api: must be an IP address or localhost, a colon and a port, such as 127.0.0.1:8080; it is "8080"`,

@@ -125,11 +125,20 @@ func TestOneWrongValueIsOneFindingAtItsPlace(t *testing.T) {
 		{"every host as a source", `["127.0.0.0/8"]`, `["0.0.0.0/0"]`,
 			[]string{`26:12: warning: trunks[0].from[0]: lets every host place calls through this trunk`}},
 		{"a signalling address that leads nowhere", `["tcp:127.0.0.1:5080"]`, `["tcp:[::]:5080"]`,
-			[]string{`19:11: error: listen.recorder.sip[0]: must be the one address that the other side sends to: ` +
-				`it is written into SIP and SDP, where 0.0.0.0 and :: lead nowhere; it is "tcp:[::]:5080"`}},
+			[]string{`19:11: error: listen.recorder.sip[0]: must be the concrete address of one host: ` +
+				`0.0.0.0 and :: lead nowhere when they stand in SIP and SDP, or as a destination; it is "tcp:[::]:5080"`}},
 		{"a signalling address without transport", `["tcp:127.0.0.1:5080"]`, `["127.0.0.1:5080"]`,
 			[]string{`19:11: error: listen.recorder.sip[0]: must be udp, tcp or tls, a colon, and an IP address with port, ` +
 				`such as udp:192.0.2.10:5060; it is "127.0.0.1:5080"`}},
+		{"a recorder that leads nowhere", "agent: 127.0.0.1:6002", "agent: 0.0.0.0:6002",
+			[]string{`41:12: error: recorders[0].agent: must be the concrete address of one host: ` +
+				`0.0.0.0 and :: lead nowhere when they stand in SIP and SDP, or as a destination; it is "0.0.0.0:6002"`}},
+		{"a recorder without port", "agent: 127.0.0.1:6002", "agent: 127.0.0.1",
+			[]string{`41:12: error: recorders[0].agent: must be an IP address and a port, such as 192.0.2.30:6000; it is "127.0.0.1"`}},
+		{"a long value is cut", "level: info", "level: " + strings.Repeat("é", 99),
+			[]string{`76:14: error: log.level: must be debug, info, warn or error; it is "` + strings.Repeat("é", 60) + `…"`}},
+		{"a source of two trunks", "    max_calls: 2000\n", "  - {name: carrier-b, from: [\"127.0.0.0/8\"]}\n",
+			[]string{`27:30: error: trunks[1].from[0]: is listed at trunks[0].from[0] already: a request must belong to one trunk`}},
 		{"a TLS address", `["tcp:127.0.0.1:5080"]`, `["tls:127.0.0.1:5080"]`, nil},
 		{"ports of an odd beginning", "27000-31999", "27001-31999",
 			[]string{`21:12: error: listen.recorder.ports: must begin at an even port and end at an odd one: ` +
@@ -219,4 +228,28 @@ func TestAReferenceThatLeadsNowhereIsOneFindingAtItsPlace(t *testing.T) {
 				`41:12: error: recorders[0].agent: belongs to type rtp, and this recorder is of type siprec`,
 			}},
 	})
+}
+
+func TestARecordingServerNeedsAnAddressToAnswerTo(t *testing.T) {
+	base := strings.Replace(example(t), "# - name: compliance                # a SIPREC recording server\n#   type: siprec\n#   uri:",
+		"  - name: compliance\n    type: siprec\n    uri:", 1)
+	const side = "  recorder:\n    sip: [\"tcp:127.0.0.1:5080\"]\n    media: 127.0.0.1\n    ports: 27000-31999\n"
+	for _, c := range []struct {
+		name, side string
+		want       []string
+	}{
+		{"it has one", side, nil},
+		{"no side", "", []string{"c.yaml:39:11: error: recorders[1].type: needs listen.recorder.sip: the recording server answers to that address"}},
+		{"no address", "  recorder: {media: 127.0.0.1}\n",
+			[]string{"c.yaml:40:11: error: recorders[1].type: needs listen.recorder.sip: the recording server answers to that address"}},
+		{"a broken side is one finding", "  recorder: []\n", []string{"c.yaml:18:13: error: listen.recorder: must be a block of keys, is a list"}},
+		{"a broken address is one finding", "  recorder: {media: 127.0.0.1, sip: x}\n",
+			[]string{"c.yaml:18:37: error: listen.recorder.sip: must be a list, is a single value"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			require.Equal(t, 1, strings.Count(base, side))
+			_, fs := Parse("c.yaml", []byte(strings.Replace(base, side, c.side, 1)), nil, nil)
+			assert.Equal(t, c.want, lines(fs))
+		})
+	}
 }

@@ -157,9 +157,16 @@ func covering(to string) []string {
 // siprecAddress: the gateway is a SIP client of a recording server, and needs
 // an address of its own for that.
 func (r *reader) siprecAddress(c *Config, root *node) {
+	listen := root.get("listen")
+	side := listen.get("recorder")
+	sip := side.get("sip")
+	for _, n := range []*node{listen, side, sip} {
+		if n != nil && n.kind == broken || len(side.list("sip")) > 0 {
+			return
+		}
+	}
 	for i, n := range root.list("recorders") {
-		side := root.get("listen").get("recorder")
-		if c.Recorders[i].Type == "siprec" && len(side.list("sip")) == 0 && (side == nil || side.kind == mapping && !side.has("sip")) {
+		if c.Recorders[i].Type == "siprec" {
 			r.fail(n.get("type"), "needs listen.recorder.sip: the recording server answers to that address")
 		}
 	}

@@ -159,8 +159,8 @@ func parseMedia(s string) (netip.Addr, error) {
 func concrete(addr netip.Addr) (netip.Addr, error) {
 	switch addr = addr.Unmap(); {
 	case addr.IsUnspecified():
-		return netip.Addr{}, errors.New("must be the one address that the other side sends to: " +
-			"it is written into SIP and SDP, where 0.0.0.0 and :: lead nowhere")
+		return netip.Addr{}, errors.New("must be the concrete address of one host: " +
+			"0.0.0.0 and :: lead nowhere when they stand in SIP and SDP, or as a destination")
 	case addr.IsMulticast(), addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return netip.Addr{}, errors.New("must be the address of one host, not of a group")
 	case addr.Zone() != "":
