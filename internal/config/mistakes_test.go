@@ -105,8 +105,7 @@ func TestACompulsoryValueThatIsMissingIsOneFindingAtItsBlock(t *testing.T) {
 	})
 }
 
-func TestOneWrongValueIsOneFindingAtItsPlace(t *testing.T) {
-	const keypad = `must be one key: a digit, * or #; it is `
+func TestOneWrongAddressOrNumberIsOneFindingAtItsPlace(t *testing.T) {
 	runMistakes(t, []mistake{
 		{"a time without unit", "timeout: 500ms", "timeout: 500",
 			[]string{`74:14: error: store.redis.timeout: must be a time with its unit, such as 30s, 500ms or 1m30s; it is "500"`}},
@@ -159,6 +158,12 @@ func TestOneWrongValueIsOneFindingAtItsPlace(t *testing.T) {
 				`whoever reaches it reads consent records and ends calls`}},
 		{"signalling inside the media ports", `["tcp:127.0.0.1:5080"]`, `["udp:127.0.0.1:27002"]`,
 			[]string{`19:11: warning: listen.recorder.sip[0]: is inside the media ports of listen.recorder`}},
+	})
+}
+
+func TestOneWrongWordIsOneFindingAtItsPlace(t *testing.T) {
+	const keypad = `must be one key: a digit, * or #; it is `
+	runMistakes(t, []mistake{
 		{"two keys for yes", `yes: "1"`, `yes: "12"`, []string{`54:17: error: policies[0].keys.yes: ` + keypad + `"12"`}},
 		{"the same key for yes and no", `no: "2"`, `no: "1"`, []string{`54:26: error: policies[0].keys.no: is the same key as yes`}},
 		{"the same key as a default", `yes: "1", no: "2"`, `no: "1"`, []string{`54:16: error: policies[0].keys.no: is the same key as yes`}},
