@@ -11,6 +11,7 @@ import (
 
 // onRequest handles one request on the goroutine that sipgo started for it.
 func (e *Endpoint) onRequest(st *stack, req *siplib.Request, tx *siplib.ServerTx) {
+	<-e.begun // what was read first of all waits until Serve is ready
 	if !e.enter(drains) {
 		tx.Terminate()
 		return

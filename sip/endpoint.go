@@ -71,15 +71,9 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e.mu.Lock()
-	if e.phase != bound {
-		e.mu.Unlock()
-		return fmt.Errorf("%w: served before, or closed", ErrNotServing)
+	if err := e.claim(ctx, h); err != nil {
+		return err
 	}
-	e.handler, e.ctx, e.phase = h, ctx, serving
-	close(e.begun)
-	e.mu.Unlock()
-
 	var readers sync.WaitGroup
 	broken := make(chan error, len(e.sockets))
 	for _, s := range e.sockets {
@@ -90,6 +84,11 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 			}
 		})
 	}
+	for _, s := range e.sockets {
+		<-s.started
+	}
+	e.setPhase(serving)
+	close(e.begun)
 	var err error
 	select {
 	case <-ctx.Done():
@@ -99,6 +98,17 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 	e.drain()
 	e.shut(&readers)
 	return err
+}
+
+// claim takes the endpoint for the one Serve there may be.
+func (e *Endpoint) claim(ctx context.Context, h Handler) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.phase != bound {
+		return fmt.Errorf("%w: served before, or closed", ErrNotServing)
+	}
+	e.handler, e.ctx, e.phase = h, ctx, starting
+	return nil
 }
 
 // orClosed names the error of a reader that ended without one.

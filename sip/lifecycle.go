@@ -10,6 +10,7 @@ type phase int
 
 const (
 	bound    phase = iota // not served yet
+	starting              // its sockets are about to be read
 	serving               // takes and makes calls
 	drains                // ends its calls
 	finished              // starts nothing any more

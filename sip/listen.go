@@ -49,6 +49,7 @@ type socket struct {
 	packets net.PacketConn // udp
 	conns   *listener      // tcp
 	stack   *stack
+	started chan struct{} // closed when requests can leave by the socket
 }
 
 // Listen binds every address of cfg, or none: an error names the first address
@@ -88,7 +89,7 @@ func (e *Endpoint) bind(text string) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	sock := &socket{Addr: addr}
+	sock := &socket{Addr: addr, started: make(chan struct{})}
 	switch addr.Transport {
 	case "udp":
 		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr.AddrPort))
@@ -145,8 +146,9 @@ func (e *Endpoint) Addrs() []Addr {
 // serve reads the socket until it is closed and settled is closed as well.
 func (s *socket) serve(settled <-chan struct{}) error {
 	if s.packets != nil {
-		return s.stack.serveUDP(s.packets, maxSources, settled)
+		return s.stack.serveUDP(s.packets, maxSources, s.started, settled)
 	}
+	close(s.started)
 	return s.stack.tpl.ServeTCP(s.conns)
 }
 

@@ -99,11 +99,17 @@ func looksLikeSIP(b []byte) bool {
 
 // serveUDP reads conn until it is closed, replacing its reader whenever that
 // is full. It returns when the last reader is gone, which is not before settled
-// is closed.
-func (s *stack) serveUDP(conn net.PacketConn, limit int, settled <-chan struct{}) error {
+// is closed. It closes started once sipgo has the socket in its table: before,
+// it would try to bind the address anew for a request (trap 18).
+func (s *stack) serveUDP(conn net.PacketConn, limit int, started chan<- struct{}, settled <-chan struct{}) error {
 	var readers sync.WaitGroup
 	defer readers.Wait()
 	reader := newPacketReader(conn, limit, settled)
+	begun := reader.begun
+	readers.Go(func() {
+		<-begun
+		close(started)
+	})
 	for {
 		ended := make(chan error, 1)
 		r := reader
