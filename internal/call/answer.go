@@ -15,13 +15,13 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.caller.listen()
 	c.agent.listen()
 	gone := context.AfterFunc(in.Context(), func() { c.end(context.Cause(in.Context())) })
+	c.rec.Call.AnsweredAt = consent.Stamp(c.now()) // keys count from here on, never before
 	leg, err := in.Answer(ctx, c.caller.described, c.inDialog(c.caller))
 	gone()
 	if err != nil {
 		return err
 	}
 	c.follow(c.caller, leg)
-	c.rec.Call.AnsweredAt = consent.Stamp(c.now())
 	c.rec.Note(c.now(), "answered", "")
 	c.publish()
 	return nil

@@ -43,8 +43,9 @@ var errPrompt = errors.New("the notice could not be played")
 type question struct {
 	*Call
 	asking   *consent.Asking
-	openedAt time.Time // a press that began before was not an answer
-	heardAt  time.Time // when the notice had first been heard to its end
+	openedAt time.Time   // a press that began before was not an answer
+	heardAt  time.Time   // when the notice had first been heard to its end
+	early    *dtmf.Press // a yes while the notice was playing, maybe at its very end
 }
 
 func (c *Call) newQuestion() *question {
@@ -52,7 +53,7 @@ func (c *Call) newQuestion() *question {
 	c.rec.Notice = consent.Notice{ID: n.ID, Version: n.Version, Language: n.Language,
 		Codec: lawOf(c.caller.agreed.Audio).String(), AudioSHA256: ask.AudioSHA256, TextSHA256: ask.TextSHA256,
 		Heard: consent.Heard{LengthMS: ask.Duration.Milliseconds()}}
-	return &question{Call: c, asking: consent.NewAsking(*c.route.policy), openedAt: c.now()}
+	return &question{Call: c, asking: consent.NewAsking(*c.route.policy), openedAt: c.rec.Call.AnsweredAt}
 }
 
 // turn plays the parts, of which the last is the notice, and returns what is to
@@ -80,6 +81,7 @@ func (q *question) turn(ctx context.Context, parts []string) (consent.Verdict, e
 			if q.heard(r); r.failed() && !q.caller.held() {
 				return consent.Decided, errPrompt
 			}
+			verdict = q.late()
 		case p := <-q.caller.stream.Presses():
 			verdict = q.key(p)
 		case p := <-q.caller.info:
@@ -109,14 +111,27 @@ func (q *question) turn(ctx context.Context, parts []string) (consent.Verdict, e
 func (q *question) key(p dtmf.Press) consent.Verdict {
 	if q.caller.releases(p) {
 		q.asking.Released(evidence(p))
-		return consent.Ignore
 	}
 	if !q.caller.fresh(p) || p.At.Before(q.openedAt) {
 		return consent.Ignore
 	}
 	q.svc.Metrics.Press(string(p.Method))
 	informed := !q.heardAt.IsZero() && !p.At.Before(q.heardAt)
+	q.early = nil
+	if q.heardAt.IsZero() {
+		q.early = &p
+	}
 	return q.asking.Key(evidence(p), informed)
+}
+
+// late judges a press again that came before the word that the notice has
+// ended, but not before the end itself: both travel on goroutines of their own.
+func (q *question) late() consent.Verdict {
+	p := q.early
+	if q.early = nil; p == nil || q.heardAt.IsZero() || p.At.Before(q.heardAt) || string(p.Key.Rune()) != q.route.policy.Keys.Yes {
+		return consent.Ignore
+	}
+	return q.asking.Key(evidence(*p), true)
 }
 
 func evidence(p dtmf.Press) consent.Press {

@@ -56,11 +56,14 @@ func (c *Call) hangUp(cause string) {
 // endCause is why the call ended, in words for the record and the other leg.
 func endCause(err error) string {
 	var gone *legEnded
+	var bye *sip.ByeError
 	switch {
 	case errors.Is(err, sip.ErrNoACK):
 		return "caller did not acknowledge"
 	case errors.As(err, &gone):
 		return gone.by + " hung up"
+	case errors.As(err, &bye): // before the ACK arrived
+		return "caller hung up"
 	case errors.Is(err, sip.ErrCancelled):
 		return "caller cancelled"
 	case errors.Is(err, errNoTarget):

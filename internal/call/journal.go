@@ -108,7 +108,9 @@ func (j *Journal) Find(call string) (*consent.Record, bool) {
 	if j.Spool == nil {
 		return nil, false
 	}
-	r, err := j.Spool.Find(call)
+	ctx, cancel := context.WithTimeout(context.Background(), j.Timeout)
+	defer cancel()
+	r, err := j.Spool.Find(ctx, call)
 	return r, err == nil
 }
 

@@ -163,9 +163,9 @@ func lawOf(c sdp.Codec) media.Law {
 }
 
 // fresh reports whether a press is news: not the end of one that was seen, and
-// not the same press by another method.
+// not the same press by another method. It is told of every report.
 func (p *party) fresh(d dtmf.Press) bool {
-	if p.releases(d) || !p.once.New(d) {
+	if !p.once.New(d) {
 		return false
 	}
 	p.last = d

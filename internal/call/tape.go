@@ -36,7 +36,7 @@ func (c *Call) record(ctx context.Context) {
 	if !c.tape.permit.Valid() {
 		return
 	}
-	var callerTaps, agentTaps []*media.Tap
+	var caller, agent *media.Tap
 	for _, r := range c.route.recorders {
 		recording, err := r.Open(ctx, c.tape.permit, c.tape.gate)
 		if err != nil {
@@ -47,13 +47,21 @@ func (c *Call) record(ctx context.Context) {
 		c.rec.Recordings = append(c.rec.Recordings, consent.Recording{Recorder: r.Name,
 			State: consent.RecordingOn, OpenedAt: consent.Stamp(c.now())})
 		c.tape.open = append(c.tape.open, open{Recording: recording, index: len(c.rec.Recordings) - 1})
-		callerTaps, agentTaps = append(callerTaps, recording.Caller()), append(agentTaps, recording.Agent())
+		caller, agent = chain(recording.Caller(), caller), chain(recording.Agent(), agent)
 		c.rec.Note(c.now(), "recorder_opened", r.Name)
 	}
-	c.caller.stream.TapTo(callerTaps...)
-	c.agent.stream.TapTo(agentTaps...)
+	c.caller.stream.TapTo(caller)
+	c.agent.stream.TapTo(agent)
 	c.tape.reason = "opening"
 	c.regate()
+}
+
+// chain puts a tap before those that are there already.
+func chain(t, rest *media.Tap) *media.Tap {
+	if rest == nil {
+		return t
+	}
+	return t.Then(rest)
 }
 
 // regate opens or shuts the gate after something changed: copies flow only

@@ -26,7 +26,9 @@ type Played struct {
 	FirstSeq      uint16 // of the packets; without a packet they mean nothing
 	LastSeq       uint16
 	StartedAt     time.Time
-	EndedAt       time.Time // when the last frame was over, or ctx ended
+	// EndedAt is when the last frame was handed over, or ctx ended. Whoever
+	// answers what was heard to its end does so after this moment.
+	EndedAt time.Time
 }
 
 // Play sends a clip in 20 ms frames, paced by an absolute clock, and returns
@@ -118,7 +120,9 @@ func wait(ctx context.Context, timer *time.Timer, d time.Duration) error {
 
 func (p *playback) end() Played {
 	p.played.Complete = p.played.Heard == p.played.Length
-	p.played.EndedAt = time.Now()
+	if !p.played.Complete {
+		p.played.EndedAt = time.Now()
+	}
 	return p.played
 }
 
@@ -130,6 +134,7 @@ func (p *playback) send(now time.Time, offset int) {
 		p.ts += samples(pause)
 		p.last = nil
 	}
+	p.played.EndedAt = now
 	far := p.s.far.Load()
 	if p.try(now, far, offset) {
 		p.last = far

@@ -140,7 +140,7 @@ func (l *Line) close() {
 		l.conn.SetReadDeadline(time.Unix(1, 0))
 		l.loops.Wait()
 		l.conn.Close()
-		l.phone.lines.Done()
+		l.phone.forget(l)
 	})
 }
 

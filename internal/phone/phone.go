@@ -9,9 +9,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
+	"time"
 
 	"consentgw/internal/sdp"
 	"consentgw/sip"
@@ -32,7 +35,9 @@ type Phone struct {
 	endpoint *sip.Endpoint
 	stop     context.CancelFunc
 	served   chan error
-	lines    sync.WaitGroup
+
+	mu    sync.Mutex // of lines
+	lines map[*Line]struct{}
 }
 
 // New binds a phone and serves it until Close.
@@ -48,8 +53,9 @@ func New(cfg Config) (*Phone, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Phone{cfg: cfg, endpoint: endpoint, stop: stop, served: make(chan error, 1)}
+	p := &Phone{cfg: cfg, endpoint: endpoint, stop: stop, served: make(chan error, 1), lines: map[*Line]struct{}{}}
 	go func() { p.served <- endpoint.Serve(ctx, sip.Handler{Invite: p.ring}) }()
+	<-endpoint.Serving()
 	return p, nil
 }
 
@@ -62,11 +68,24 @@ func (p *Phone) URI() string {
 	return fmt.Sprintf("sip:%s;transport=%s", a.AddrPort, a.Transport)
 }
 
-// Close ends the phone. Its lines must have been hung up.
+// Close hangs up the lines that are left and ends the phone.
 func (p *Phone) Close() error {
-	p.lines.Wait()
+	p.mu.Lock()
+	lines := slices.Collect(maps.Keys(p.lines))
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for _, l := range lines {
+		l.Hangup(ctx)
+	}
 	p.stop()
 	return <-p.served
+}
+
+func (p *Phone) forget(l *Line) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.lines, l)
 }
 
 // Dial is a call to make.
@@ -185,6 +204,9 @@ func (p *Phone) newLine() (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.lines.Add(1)
-	return newLine(p, conn), nil
+	l := newLine(p, conn)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines[l] = struct{}{}
+	return l, nil
 }

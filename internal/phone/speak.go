@@ -160,7 +160,18 @@ func (l *Line) transmit(pt uint8, marker bool, ts uint32, payload []byte) {
 	binary.BigEndian.PutUint16(b[2:], s.seq)
 	binary.BigEndian.PutUint32(b[4:], ts)
 	binary.BigEndian.PutUint32(b[8:], s.ssrc)
+	at := time.Now() // before: it is not later than what anyone does with the packet
 	if _, err := l.conn.WriteToUDPAddrPort(append(b, payload...), l.agreed.Remote); err == nil {
-		l.sent = append(l.sent, Packet{At: time.Now(), Seq: s.seq, Timestamp: ts, SSRC: s.ssrc, Type: pt, Payload: payload})
+		l.sent = append(l.sent, Packet{At: at, Seq: s.seq, Timestamp: ts, SSRC: s.ssrc, Type: pt, Payload: payload})
 	}
+}
+
+// Event is a whole RTP packet with a telephone-event, as a forger would make it.
+func Event(key byte, seq uint16, ts uint32, duration uint16, end bool) []byte {
+	b := make([]byte, 12, 16)
+	b[0], b[1] = 0x80, 101
+	binary.BigEndian.PutUint16(b[2:], seq)
+	binary.BigEndian.PutUint32(b[4:], ts)
+	binary.BigEndian.PutUint32(b[8:], 0x5EED)
+	return append(b, event(key, end, duration)...)
 }

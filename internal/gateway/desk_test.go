@@ -1,0 +1,175 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"consentgw/internal/phone"
+	"consentgw/internal/sdp"
+)
+
+// lockedWriter lets many goroutines write one log.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+// desk is one target of the contact center.
+type desk struct {
+	refuse int           // answers every call with this code; 0 takes it
+	silent bool          // answers nothing at all
+	dead   bool          // nobody listens
+	early  bool          // sends early media before it picks up
+	rings  time.Duration // before it picks up
+	codecs []sdp.Codec
+
+	phone *phone.Phone
+	mute  net.PacketConn // of a silent or dead desk
+	addr  string
+
+	mu   sync.Mutex
+	seen []*arrival
+	past int // arrivals of earlier calls
+	news chan struct{}
+}
+
+// arrival is a call at a desk.
+type arrival struct {
+	headers map[string]string
+	line    *phone.Line // nil until picked up
+	gone    bool        // cancelled before it was picked up
+}
+
+func (d *desk) open() error {
+	d.news = make(chan struct{})
+	if d.silent || d.dead {
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		d.addr = conn.LocalAddr().String()
+		if d.dead {
+			return conn.Close()
+		}
+		d.mute = conn
+		return nil
+	}
+	var err error
+	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, Ring: d.ring})
+	return err
+}
+
+func (d *desk) close() error {
+	if d.mute != nil {
+		return d.mute.Close()
+	}
+	if d.phone == nil {
+		return nil
+	}
+	return d.phone.Close()
+}
+
+func (d *desk) uri() string {
+	if d.phone == nil {
+		return "sip:" + d.addr
+	}
+	return d.phone.URI()
+}
+
+func (d *desk) ring(ctx context.Context, r *phone.Ring) {
+	a := &arrival{headers: map[string]string{}}
+	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID"} {
+		if v := r.Header(name); len(v) == 1 {
+			a.headers[name] = v[0]
+		}
+	}
+	if d.refuse != 0 {
+		r.Reject(d.refuse, "Not now")
+		return
+	}
+	d.change(func() { d.seen = append(d.seen, a) })
+	line, err := d.pick(ctx, r)
+	if err != nil {
+		d.change(func() { a.gone = true })
+		return
+	}
+	line.Speak(speech(700), true)
+	d.change(func() { a.line = line })
+	select {
+	case <-line.Ended():
+	case <-ctx.Done():
+	}
+	line.Hangup(context.WithoutCancel(ctx))
+}
+
+func (d *desk) pick(ctx context.Context, r *phone.Ring) (*phone.Line, error) {
+	var line *phone.Line
+	var answer []byte
+	var err error
+	if d.early {
+		if line, answer, err = r.Early(); err != nil {
+			return nil, err
+		}
+		line.Speak(speech(900), true)
+	} else if d.rings > 0 {
+		r.Progress(180, "Ringing", nil)
+	}
+	select {
+	case <-time.After(d.rings):
+	case <-r.Context().Done():
+		if line != nil {
+			line.Drop()
+		}
+		return nil, errors.New("gone")
+	}
+	if d.early {
+		return line, r.PickEarly(ctx, line, answer)
+	}
+	return r.Pick(ctx)
+}
+
+func (d *desk) change(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
+	close(d.news)
+	d.news = make(chan struct{})
+}
+
+// expectAnother makes until wait for a call that has not arrived yet.
+func (d *desk) expectAnother() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.past = len(d.seen)
+}
+
+// until waits for the newest arrival to be as ok wants it.
+func (d *desk) until(ctx context.Context, ok func(*arrival) bool) (*arrival, error) {
+	for {
+		d.mu.Lock()
+		var last *arrival
+		if n := len(d.seen); n > d.past && ok(d.seen[n-1]) {
+			last = d.seen[n-1]
+		}
+		news := d.news
+		d.mu.Unlock()
+		if last != nil {
+			return last, nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package gateway_test
+
+import (
+	"bytes"
+	"math"
+
+	"consentgw/consent"
+	"consentgw/internal/g711"
+	"consentgw/internal/phone"
+
+	"github.com/stretchr/testify/require"
+)
+
+// expectations are what a script says at its end, or wherever the call is over.
+func (p *actor) expectations() map[string]func([]string) {
+	return map[string]func([]string){
+		"expect outcome OUTCOME":         func(a []string) { require.Equal(p.t, a[0], string(p.final().Outcome)) },
+		"expect platform told STATUS":    func(a []string) { require.Equal(p.t, a[0], p.arrival.headers["X-Consent-Status"]) },
+		"expect platform not reached":    func([]string) { require.Nil(p.t, p.arrival); require.Empty(p.t, p.final().Call.PlatformCallID) },
+		"expect end REST":                func(a []string) { require.Equal(p.t, a[0], p.final().Call.EndCause) },
+		"expect key KEY by METHOD":       p.expectKey,
+		"expect no key":                  func([]string) { require.Nil(p.t, p.final().Press) },
+		"expect recorded both":           func([]string) { p.expectRecorded() },
+		"expect nothing recorded":        func([]string) { p.expectUnrecorded() },
+		"expect withdrawn by METHOD":     func(a []string) { require.Equal(p.t, a[0], p.final().Withdrawal.Method) },
+		"expect pauses COUNT":            func(a []string) { require.Len(p.t, p.final().Recordings[0].Pauses, int(a[0][0]-'0')) },
+		"expect plays COUNT":             func(a []string) { require.EqualValues(p.t, a[0][0]-'0', p.final().Notice.Plays) },
+		"expect notice heard to its end": func([]string) { require.True(p.t, p.final().Notice.Complete) },
+		"expect fault WORD":              func(a []string) { require.Contains(p.t, p.final().Recordings[0].Fault, a[0]) },
+	}
+}
+
+// final is the complete record of the call.
+func (p *actor) final() *consent.Record {
+	if p.ended == nil || p.ended.Call.TrunkCallID != p.callID {
+		p.ended = p.record(p.callID)
+	}
+	return p.ended
+}
+
+func (p *actor) expectKey(args []string) {
+	press := p.final().Press
+	require.NotNil(p.t, press, p.line)
+	require.Equal(p.t, args, []string{press.Key, press.Method}, p.line)
+}
+
+func (p *actor) expectRecorded() {
+	r := p.final()
+	require.Len(p.t, r.Recordings, 1, p.line)
+	require.NotZero(p.t, r.Recordings[0].Caller.Packets)
+	require.NotZero(p.t, r.Recordings[0].Agent.Packets)
+}
+
+func (p *actor) expectUnrecorded() {
+	require.Empty(p.t, p.final().Recordings, p.line)
+	require.Empty(p.t, p.recorder.Caller(0))
+	require.Empty(p.t, p.recorder.Agent(0))
+}
+
+// finish holds the record of the call against the law and against what the
+// phones and the recorder saw. No script can leave it out.
+func (p *actor) finish() {
+	if p.phone == nil {
+		return // refused: no INVITE was accepted, so there is no record
+	}
+	r := p.final()
+	p.checkRecord(r)
+	p.checkCopies(r)
+	code, metrics := p.request("GET", "/metrics")
+	require.Equal(p.t, 200, code)
+	require.Contains(p.t, string(metrics), "consentgw_fork_violations_total 0\n")
+}
+
+func (p *actor) checkRecord(r *consent.Record) {
+	t := p.t
+	require.Equal(t, consent.Schema, r.Schema)
+	require.Equal(t, r.Outcome.Status(), r.Status)
+	require.Equal(t, callerNumber, r.Subject)
+	require.Equal(t, p.called, r.Call.Called)
+	require.NotEqual(t, consent.Pending, r.Outcome)
+	for _, g := range r.Purposes {
+		require.Equal(t, r.Outcome == consent.Given, g.Granted)
+	}
+	if r.Outcome == consent.Given || r.Outcome == consent.Withdrawn {
+		require.True(t, r.Notice.Complete, "a yes without a notice heard to its end")
+		require.Equal(t, p.notice.Prompt("ask").AudioSHA256, r.Notice.AudioSHA256)
+		require.Equal(t, "1", r.Press.Key)
+		require.False(t, r.StoredAt.Before(r.DecidedAt))
+		end := r.Notice.StartedAt.Add(0)
+		require.False(t, r.Press.At.Before(end))
+	} else {
+		require.Empty(t, r.Recordings, "a recording without a consent")
+	}
+	last := r.History[0].At
+	for _, e := range r.History {
+		require.NotContains(t, e.Text, callerNumber)
+		last = e.At
+	}
+	require.False(t, last.Before(r.Call.InvitedAt))
+	require.Equal(t, "ended", r.History[len(r.History)-1].Type)
+	if p.arrival != nil {
+		require.Equal(t, string(r.ID), p.arrival.headers["X-Consent-Id"])
+		require.Equal(t, p.callID, p.arrival.headers["X-CID"])
+		require.Equal(t, p.arrival.line.Leg().CallID(), r.Call.PlatformCallID)
+	}
+}
+
+// checkCopies compares every packet at the recorder with those that were sent,
+// and with the counts of the record.
+func (p *actor) checkCopies(r *consent.Record) {
+	total := len(p.recorder.Caller(0)) + len(p.recorder.Agent(0))
+	for _, rec := range r.Recordings {
+		caller, agent := p.recorder.Caller(rec.Caller.SSRC), p.recorder.Agent(rec.Agent.SSRC)
+		require.Zero(p.t, rec.BeforeGrant)
+		require.Zero(p.t, rec.AfterStop)
+		require.Equal(p.t, consent.RecordingOff, rec.State)
+		if rec.Fault == "" {
+			require.EqualValues(p.t, rec.Caller.Packets, len(caller))
+			require.EqualValues(p.t, rec.Agent.Packets, len(agent))
+		}
+		p.checkSent(r, p.phone.Sent(), caller)
+		p.checkSent(r, p.arrival.line.Sent(), agent)
+		total -= len(caller) + len(agent)
+	}
+	require.Zero(p.t, total, "packets at the recorder that belong to no recording")
+}
+
+func (p *actor) checkSent(r *consent.Record, sent, copies []phone.Packet) {
+	bySeq := map[uint16]phone.Packet{}
+	for _, s := range sent {
+		bySeq[s.Seq] = s
+	}
+	for _, c := range copies {
+		s := bySeq[c.Seq]
+		require.Equal(p.t, s.Timestamp, c.Timestamp)
+		require.True(p.t, bytes.Equal(s.Payload, c.Payload))
+		require.Contains(p.t, []uint8{0, 8}, c.Type, "a key in the recording")
+		require.False(p.t, c.At.Before(r.StoredAt), "a copy before the decision was stored")
+		for _, pause := range r.Recordings[0].Pauses {
+			inside := s.At.After(pause.From.Add(1e7)) && s.At.Before(pause.To.Add(-1e7))
+			require.False(p.t, inside, "a copy of what was said during a pause")
+		}
+		if r.Withdrawal != nil {
+			require.False(p.t, s.At.After(r.Withdrawal.At.Add(1e6)), "a copy of what was said after the withdrawal")
+		}
+	}
+}
+
+// pitch reports whether a tone of this frequency stands out (Goertzel).
+func pitch(packets []phone.Packet, hertz float64) bool {
+	var s1, s2, power float64
+	n := 0
+	w := 2 * math.Cos(2*math.Pi*hertz/8000)
+	for _, p := range packets {
+		decode := g711.DecodeMu
+		if p.Type == 8 {
+			decode = g711.DecodeA
+		}
+		for _, b := range p.Payload {
+			v := float64(decode(b))
+			s1, s2 = v+w*s1-s2, s1
+			power += v * v
+			n++
+		}
+	}
+	tone := s1*s1 + s2*s2 - w*s1*s2
+	return power > 0 && 2*tone/(float64(n)*power) > 0.2
+}
