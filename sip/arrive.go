@@ -51,32 +51,34 @@ func (e *Endpoint) arrive(msg siplib.Message) {
 }
 
 func (e *Endpoint) arriveRequest(req *siplib.Request) {
-	from, to, callID, cseq, via := req.From(), req.To(), req.CallID(), req.CSeq(), req.Via()
-	if from == nil || to == nil || callID == nil || cseq == nil || via == nil {
-		return // refused by admit
+	from, to := req.From(), req.To()
+	complete := from != nil && to != nil && req.CallID() != nil && req.CSeq() != nil && req.Via() != nil
+	if from != nil {
+		lowerTag(from.Params)
 	}
-	lowerTag(from.Params)
-	lowerTag(to.Params)
 	a := &arrival{Header: siplib.NewHeader("", "")}
-	if param(to.Params, "tag") == "" {
-		if req.Method == siplib.ACK {
-			return
-		}
-		a.fresh = true
-		to.Params.Add("tag", e.tagFor(req))
-		if req.Method == siplib.CANCEL {
-			a.invite, a.tomb = e.registry.cancel(branchOf(req), time.Now())
-		}
-		req.AppendHeader(a)
+	defer req.AppendHeader(a)
+	if to == nil {
 		return
 	}
+	lowerTag(to.Params)
+	if a.fresh = param(to.Params, "tag") == ""; a.fresh {
+		to.Params.Add("tag", e.tagFor(req))
+	}
+	if !complete {
+		return // refused by admit
+	}
 	switch req.Method {
+	case siplib.CANCEL:
+		if a.fresh {
+			a.invite, a.tomb = e.registry.cancel(branchOf(req), time.Now())
+		}
 	case siplib.INVITE, siplib.INFO, siplib.UPDATE:
-		if l := e.registry.leg(dialogOf(req)); l != nil && l.order.arrive(cseq.SeqNo) {
-			a.leg, a.seq = l, cseq.SeqNo
+		seq := req.CSeq().SeqNo
+		if l := e.registry.leg(dialogOf(req)); l != nil && l.order.arrive(seq) {
+			a.leg, a.seq = l, seq
 		}
 	}
-	req.AppendHeader(a)
 }
 
 // lowerTag makes sipgo see a tag parameter however it is spelled.
@@ -93,12 +95,21 @@ func lowerTag(params siplib.HeaderParams) {
 // CANCEL carries the same tag (trap 19), whoever writes it and even if nothing
 // was kept (RFC 3261 sections 8.2.6.2 and 8.2.7).
 func (e *Endpoint) tagFor(req *siplib.Request) string {
+	var parts [5]string // of a request that is not complete some stay empty
+	if id := req.CallID(); id != nil {
+		parts[0] = string(*id)
+	}
+	if from := req.From(); from != nil {
+		parts[1] = param(from.Params, "tag")
+	}
+	if cseq := req.CSeq(); cseq != nil {
+		parts[2] = strconv.FormatUint(uint64(cseq.SeqNo), 10)
+	}
+	if via := req.Via(); via != nil {
+		parts[3], parts[4] = param(via.Params, "branch"), via.SentBy()
+	}
 	mac := hmac.New(sha256.New, e.secret[:])
-	via := req.Via()
-	for _, s := range []string{
-		string(*req.CallID()), param(req.From().Params, "tag"), strconv.FormatUint(uint64(req.CSeq().SeqNo), 10),
-		param(via.Params, "branch"), via.SentBy(),
-	} {
+	for _, s := range parts {
 		io.WriteString(mac, strconv.Itoa(len(s))) // a hash never fails to write
 		io.WriteString(mac, ":"+s)
 	}
