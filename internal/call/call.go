@@ -112,7 +112,7 @@ func (c *Call) pressed(p dtmf.Press) {
 		return
 	}
 	c.svc.Metrics.Press(string(p.Method))
-	if c.route.policy == nil || !c.caller.sequence.push(p, c.route.policy.Keys.Withdraw) {
+	if c.route.policy == nil || !c.caller.pressed.sequence.push(p, c.route.policy.Keys.Withdraw) {
 		return
 	}
 	c.withdraw("key")

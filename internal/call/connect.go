@@ -12,11 +12,18 @@ import (
 	"consentgw/sip"
 )
 
-// connect tells the caller what became of the choice and meanwhile dials the
-// platform: the first target that answers, by priority and weight. The question
-// is never asked twice, however many targets are tried.
+// connect tells the caller what became of the choice, then dials the platform:
+// the first target that answers, by priority and weight. The question is never
+// asked twice, however many targets are tried.
+//
+// The telling comes first, so that neither an agent waits in silence nor the
+// first words of a platform are lost under the prompt.
 func (c *Call) connect(ctx context.Context) error {
-	told := c.speak(c.prompt(c.acknowledgement()), c.prompt(prompts.Connecting), c.ringback)
+	told := c.speak(c.prompt(c.acknowledgement()))
+	if err := c.until(ctx, told); err != nil {
+		return err
+	}
+	c.speak(c.prompt(prompts.Connecting), c.ringback)
 	dialing, stop := context.WithCancel(ctx)
 	defer stop()
 	dialed := make(chan struct{})
@@ -38,9 +45,6 @@ func (c *Call) connect(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
-	}
-	if cause := c.until(ctx, told); cause != nil {
-		return cause
 	}
 	c.silence()
 	return nil

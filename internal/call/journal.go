@@ -10,6 +10,8 @@ import (
 	"consentgw/consent"
 	"consentgw/internal/metrics"
 	"consentgw/internal/spool"
+
+	"github.com/google/uuid"
 )
 
 // JournalConfig is what a [Journal] is built from.
@@ -43,6 +45,10 @@ type entry struct {
 	// queued: in the queue, or in the hands of a worker that will look again.
 	queued bool
 }
+
+// ProcessName names one run of a node: the writer of its records. Another run of
+// the same node has another name, so what a crash left open can be told.
+func ProcessName(node string) string { return node + "/" + uuid.NewString() }
 
 // NewJournal returns a journal; Run makes it write.
 func NewJournal(cfg JournalConfig) *Journal {

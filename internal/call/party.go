@@ -32,9 +32,14 @@ type party struct {
 	running   context.Context // ends when the packet loop is to end
 	stop      context.CancelFunc
 	stopped   chan struct{} // closed when the packet loop has ended
-	last      dtmf.Press
-	once      dtmf.Once
-	sequence  sequence
+	pressed   presses
+}
+
+// presses is what is remembered of a party's keys.
+type presses struct {
+	last     dtmf.Press
+	once     dtmf.Once
+	sequence sequence
 }
 
 func newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
@@ -165,17 +170,17 @@ func lawOf(c sdp.Codec) media.Law {
 // fresh reports whether a press is news: not the end of one that was seen, and
 // not the same press by another method. It is told of every report.
 func (p *party) fresh(d dtmf.Press) bool {
-	if !p.once.New(d) {
+	if !p.pressed.once.New(d) {
 		return false
 	}
-	p.last = d
+	p.pressed.last = d
 	return true
 }
 
 // releases reports whether d is the end of the press before.
 func (p *party) releases(d dtmf.Press) bool {
-	return d.Released && d.Method == dtmf.RFC4733 && d.Method == p.last.Method &&
-		d.Key == p.last.Key && d.SSRC == p.last.SSRC && d.Timestamp == p.last.Timestamp
+	return d.Released && d.Method == dtmf.RFC4733 && d.Method == p.pressed.last.Method &&
+		d.Key == p.pressed.last.Key && d.SSRC == p.pressed.last.SSRC && d.Timestamp == p.pressed.last.Timestamp
 }
 
 // sequence finds a key sequence in a row of presses.

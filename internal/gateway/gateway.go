@@ -24,8 +24,6 @@ import (
 	"consentgw/internal/spool"
 	"consentgw/prompts"
 	"consentgw/sip"
-
-	"github.com/google/uuid"
 )
 
 // Options are what a configuration file does not say.
@@ -169,7 +167,7 @@ func (g *Gateway) openStore() error {
 
 func (g *Gateway) build(plan *call.Plan) {
 	g.journal = call.NewJournal(call.JournalConfig{
-		Store: g.store, Spool: g.spool, Name: g.cfg.Node.ID + "/" + uuid.NewString(),
+		Store: g.store, Spool: g.spool, Name: call.ProcessName(g.cfg.Node.ID),
 		Timeout: g.storeFor, Metrics: g.metrics, Log: g.opt.Log,
 	})
 	g.calls = call.New(call.Config{

@@ -153,7 +153,7 @@ func TestTheStatusOfACallComesWhole(t *testing.T) {
 		RecordID: r.ID, CallID: "trunk-1@127.0.0.1", Status: consent.StatusGranted, Outcome: consent.Given,
 		Recording: consent.RecordingOff, Purposes: []consent.Grant{{Purpose: "quality", Granted: true}},
 		Notice: client.Notice{ID: "recording", Version: "1", Language: "nl"}, Method: "rfc4733",
-		DecidedAt: &noon, UpdatedAt: &r.UpdatedAt,
+		DecidedAt: new(noon), UpdatedAt: &r.UpdatedAt,
 	}, got)
 
 	unknown, err := c.Status(t.Context(), "nobody")
