@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"regexp"
 	"strings"
 	"syscall"
 
@@ -51,10 +50,11 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Reason is a stable word for why a store operation failed, fit for a metric
 // label and for the record: "timeout", "canceled", "refused", "reset", "dns",
-// "tls", "pool", "network", "reply", "version", the server's own word in small
-// letters ("readonly", "noauth", "wrongpass", "oom", "loading", "misconf",
-// "clusterdown", "masterdown", ...), "conflict", "stale", "not_found",
-// "invalid", and "unknown" for everything else. It is empty for no error.
+// "tls", "pool", "network", "reply", "version", "closed", "maxclients", the
+// server's own word in small letters ("readonly", "noauth", "wrongpass", "oom",
+// "loading", "misconf", "clusterdown", "masterdown", ...), "conflict", "stale",
+// "not_found", "invalid", and "unknown" for everything else. It is empty for no
+// error.
 func Reason(err error) string {
 	var failed *Error
 	switch {
@@ -107,9 +107,9 @@ func meanings(reason string) string {
 	return ""
 }
 
-// failure makes the error of an operation. ctx is nil if none was involved.
-func failure(doing string, ctx context.Context, err error) error {
-	if ctx != nil && ctx.Err() != nil && context.Cause(ctx) != error(errTimeout) {
+// failure makes the error of an operation that ran under ctx.
+func failure(ctx context.Context, doing string, err error) error {
+	if ctx.Err() != nil && context.Cause(ctx) != error(errTimeout) {
 		reason := "canceled"
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			reason = "timeout"
@@ -164,16 +164,17 @@ func classify(err error) (reason string, cause error) {
 // serverWord is the first word of an error reply, which Redis keeps stable. A
 // script of Redis 6.2 hides the word of the command that failed in its text.
 func serverWord(text string) string {
-	word := regexp.MustCompile(`^([A-Z]+)\b`).FindString(text)
+	word, rest, _ := strings.Cut(text, " ")
 	if word == "ERR" {
-		if strings.HasPrefix(text, "ERR max number of clients") {
+		if strings.HasPrefix(rest, "max number of clients") {
 			return "maxclients"
 		}
-		if inner := regexp.MustCompile(`: -([A-Z]+) `).FindStringSubmatch(text); inner != nil {
-			word = inner[1]
+		if _, inner, found := strings.Cut(rest, ": -"); found {
+			word, _, _ = strings.Cut(inner, " ")
 		}
 	}
-	if word == "" || len(word) > 20 {
+	capital := func(c rune) bool { return c >= 'A' && c <= 'Z' }
+	if word == "" || len(word) > 20 || strings.TrimFunc(word, capital) != "" {
 		return "unknown"
 	}
 	return strings.ToLower(word)

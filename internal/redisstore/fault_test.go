@@ -129,6 +129,31 @@ func TestTheDeadlineOfTheCallerCountsIfItIsSooner(t *testing.T) {
 	})
 }
 
+func TestWhatACallerLeavesBehindEndsWithTheDeadlineToo(t *testing.T) {
+	f := newFake(t)
+	f.onCommand("EVALSHA", mute)
+	s := openAt(t, Config{Addrs: []string{f.addr()}, Timeout: time.Hour})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	clean(t, s.Put(ctx, second()), "timeout")
+	ended := make(chan struct{})
+	go func() { s.ops.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(slow):
+		t.Error("the socket is still waited for")
+	}
+}
+
+func TestAReadIsNotRepeatedEither(t *testing.T) {
+	f := newFake(t)
+	f.onCommand("HGET", hangUp)
+	s := openAt(t, Config{Addrs: []string{f.addr()}, Timeout: slow})
+	_, err := s.Get(t.Context(), "a")
+	clean(t, err, "reset")
+	assert.Equal(t, 1, f.count("HGET"))
+}
+
 func TestACallerThatLeavesIsNotHeldUpByTheServer(t *testing.T) {
 	modes(t, slow, func(t *testing.T, f *fake, s *Store) {
 		cause := errors.New("caller hung up")
@@ -147,6 +172,19 @@ func TestACallerThatLeavesIsNotHeldUpByTheServer(t *testing.T) {
 	})
 }
 
+// recovers waits until a write is taken; any answer but "stored" or a time-out
+// is a failure.
+func recovers(t *testing.T, s *Store) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		err := s.Put(context.Background(), second())
+		if reason := Reason(err); reason != "" && reason != "timeout" && reason != "pool" {
+			t.Error(err)
+		}
+		assert.NoError(c, err)
+	}, slow, time.Millisecond)
+}
+
 func TestALateAnswerIsNotTakenForTheNextOne(t *testing.T) {
 	modes(t, 100*time.Millisecond, func(t *testing.T, f *fake, s *Store) {
 		late, answered := make(chan struct{}), make(chan struct{})
@@ -158,11 +196,13 @@ func TestALateAnswerIsNotTakenForTheNextOne(t *testing.T) {
 			defer close(answered)
 			return "$5\r\nstale", true
 		})
-		clean(t, s.Put(t.Context(), second()), "timeout")
+		for f.count("EVALSHA") == 0 { // a busy machine may not even get there in time
+			clean(t, s.Put(t.Context(), second()), "timeout")
+		}
 		close(late)
 		<-answered
 		f.on(nil)
-		require.NoError(t, s.Put(t.Context(), second()))
+		recovers(t, s)
 	})
 }
 
@@ -179,7 +219,7 @@ func TestManyCallsOnAMuteServerAllComeBack(t *testing.T) {
 	}
 	calls.Wait()
 	f.on(nil)
-	require.NoError(t, s.Put(t.Context(), second()))
+	recovers(t, s)
 }
 
 func TestAScriptThatTheServerDoesNotKnowIsSentOnceAsText(t *testing.T) {
@@ -325,7 +365,7 @@ func TestReasonKnowsEveryErrorOfAStore(t *testing.T) {
 	for reason, err := range map[string]error{
 		"": nil, "conflict": fmt.Errorf("x: %w", consent.ErrConflict), "stale": consent.ErrStale,
 		"not_found": consent.ErrNotFound, "invalid": stored.ErrInvalid, "unknown": errors.New("x"),
-		"dns": failure("x", nil, &net.DNSError{Err: "no such host", Name: "redis.example", IsNotFound: true}),
+		"dns": failure(context.Background(), "x", &net.DNSError{Err: "no such host", Name: "redis.example", IsNotFound: true}),
 	} {
 		assert.Equal(t, reason, Reason(err))
 	}

@@ -86,7 +86,7 @@ func TestRealAServerWithEmptyDataGetsRecordAndIndexAgain(t *testing.T) {
 func TestRealAFrozenServerIsATimeoutUntilItThaws(t *testing.T) {
 	s, ctl := realStore(t, 150*time.Millisecond)
 	r := second()
-	require.NoError(t, s.Ping(t.Context()))
+	recovers(t, s)
 	ctl.Freeze()
 	err := s.Put(t.Context(), r)
 	ctl.Thaw()

@@ -135,7 +135,7 @@ func (s *Store) Close() error {
 	err := s.client.Close()
 	s.ops.Wait()
 	if err != nil {
-		return failure("close", nil, err)
+		return failure(context.Background(), "close", err)
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func (s *Store) Close() error {
 func run[T any](ctx context.Context, s *Store, doing string, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
 	var none T
 	if ctx.Err() != nil {
-		return none, failure(doing, ctx, context.Cause(ctx))
+		return none, failure(ctx, doing, context.Cause(ctx))
 	}
 	if limit > 0 {
 		var cancel context.CancelFunc
@@ -167,10 +167,10 @@ func run[T any](ctx context.Context, s *Store, doing string, limit time.Duration
 	select {
 	case a := <-answered:
 		if a.err != nil {
-			return none, failure(doing, ctx, a.err)
+			return none, failure(ctx, doing, a.err)
 		}
 		return a.value, nil
 	case <-ctx.Done():
-		return none, failure(doing, ctx, context.Cause(ctx))
+		return none, failure(ctx, doing, context.Cause(ctx))
 	}
 }

@@ -29,7 +29,6 @@ if mode == 'put' then
     if #held_epoch > #epoch or (#held_epoch == #epoch and held_epoch > epoch) then return 'stale' end
   end
 else
-  if not held_epoch then return 'conflict' end
   if held_epoch == epoch and held_writer == writer and held[5] == ARGV[10] then return 'stored' end
   if held_epoch ~= seen_epoch or held_writer ~= seen_writer then return 'conflict' end
 end
@@ -132,7 +131,7 @@ func (s *Store) save(ctx context.Context, doing string, w write) error {
 	case reply == replyConflict:
 		return fmt.Errorf("%s: %w", doing, consent.ErrConflict)
 	}
-	return failure(doing, ctx, errReply)
+	return failure(ctx, doing, errReply)
 }
 
 // close takes w off the list of the unfinished if it has an end. The record is
