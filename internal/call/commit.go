@@ -38,7 +38,8 @@ func (c *Call) store(d consent.Decision) (consent.Permit, error) {
 	permit, err := consent.Commit(ctx, c.svc.Store, c.rec, d, c.svc.Now)
 	result := "ok"
 	if err != nil {
-		result = "failed"
+		result = c.svc.StoreFault(err)
+		c.rec.Note(c.now(), "store_failed", result)
 	}
 	c.svc.Metrics.StoreOp("commit", result, time.Since(began).Seconds())
 	return permit, err

@@ -32,6 +32,8 @@ type Config struct {
 	PlatformPorts *media.Ports
 	Store         consent.Store
 	Journal       *Journal
+	// StoreFault is a stable word for why the store failed, such as "timeout".
+	StoreFault func(error) string
 	// StoreTimeout bounds the one write that a caller waits for.
 	StoreTimeout time.Duration
 	Metrics      *metrics.Set
@@ -53,6 +55,9 @@ type Service struct {
 // New returns a service without calls.
 func New(cfg Config) *Service {
 	s := &Service{Config: cfg, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
+	if s.StoreFault == nil {
+		s.StoreFault = func(error) string { return "failed" }
+	}
 	cfg.Journal.merge = s.merge
 	return s
 }

@@ -173,7 +173,7 @@ func (g *Gateway) build(plan *call.Plan) {
 	g.calls = call.New(call.Config{
 		Node: g.cfg.Node.ID, Plan: plan, Platform: g.sides.platform.sip,
 		TrunkPorts: g.sides.trunk.ports, PlatformPorts: g.sides.platform.ports,
-		Store: g.store, Journal: g.journal, StoreTimeout: g.storeFor,
+		Store: g.store, Journal: g.journal, StoreTimeout: g.storeFor, StoreFault: redisstore.Reason,
 		Metrics: g.metrics, Log: g.opt.Log, Now: g.opt.Now,
 	})
 	g.health = newHealth(g)
