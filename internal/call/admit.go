@@ -91,7 +91,7 @@ func readOffer(body []byte) (*sdp.Session, *refusal) {
 
 // takePorts opens a stream on each side and answers the offer with the first.
 func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
-	caller, err := newParty("caller", c.svc.TrunkPorts, in.Source().Addr())
+	caller, err := c.svc.newParty("caller", c.svc.TrunkPorts, in.Source().Addr())
 	if err != nil {
 		return c.portsRefusal(err)
 	}
@@ -102,13 +102,19 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 		}
 		return refuseNoCodec
 	}
-	agent, err := newParty("agent", c.svc.PlatformPorts, netip.Addr{})
+	agent, err := c.svc.newParty("agent", c.svc.PlatformPorts, netip.Addr{})
 	if err != nil {
 		caller.stream.Close()
 		return c.portsRefusal(err)
 	}
 	c.caller, c.agent = caller, agent
 	return nil
+}
+
+// holds reports whether an address is a media socket of this gateway: media sent
+// there would run in a circle, or into another call.
+func (s *Service) holds(addr netip.AddrPort) bool {
+	return s.TrunkPorts.Holds(addr) || s.PlatformPorts.Holds(addr)
 }
 
 func (c *Call) portsRefusal(err error) *refusal {

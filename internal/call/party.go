@@ -21,10 +21,11 @@ var errAddress = errors.New("media address cannot be used")
 type party struct {
 	name      string
 	stream    *media.Stream
-	signalled netip.Addr // where its signalling comes from
-	leg       *sip.Leg   // nil until answered
-	local     sdp.Local  // our description, its version stepped with every change
-	described []byte     // our description as last sent
+	signalled netip.Addr                // where its signalling comes from
+	ours      func(netip.AddrPort) bool // is it a media socket of this gateway?
+	leg       *sip.Leg                  // nil until answered
+	local     sdp.Local                 // our description, its version stepped with every change
+	described []byte                    // our description as last sent
 	agreed    sdp.Agreed
 	info      chan dtmf.Press // keys that came by SIP INFO; the leg sends
 	early     context.Context // ends when early media has begun
@@ -42,12 +43,12 @@ type presses struct {
 	sequence sequence
 }
 
-func newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
+func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
 	stream, err := ports.Open()
 	if err != nil {
 		return nil, err
 	}
-	p := &party{name: name, stream: stream, signalled: signalled, info: make(chan dtmf.Press, 16)}
+	p := &party{name: name, stream: stream, signalled: signalled, ours: s.holds, info: make(chan dtmf.Press, 16)}
 	local := stream.Local()
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}
 	p.running, p.stop = context.WithCancel(context.Background())
@@ -140,6 +141,9 @@ func (p *party) usable(remote netip.AddrPort) error {
 	}
 	if err := media.UsableFar(remote, p.stream.Local().Addr()); err != nil {
 		return fmt.Errorf("%w: %w", errAddress, err)
+	}
+	if p.ours(remote) {
+		return fmt.Errorf("%w: a media socket of the gateway itself", errAddress)
 	}
 	return nil
 }
