@@ -182,7 +182,9 @@ func TestRealIndexEntriesThatLeadNowhereAreSkipped(t *testing.T) {
 		}
 		ctl.Do("ZADD", "consentgw:"+key, ms, "{not-an-id}")
 	}
-	ctl.Do("ZADD", "consentgw:day:2026-11-22", "1", string(r.ID))
+	day := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC).UnixMilli()
+	ctl.Do("ZADD", "consentgw:days", fmt.Sprint(day), "2026-11-22")
+	ctl.Do("ZADD", "consentgw:day:2026-11-22", fmt.Sprint(day+1), string(r.ID))
 	ctl.Do("ZADD", "consentgw:days", "12345", "nonsense")
 	ctl.Do("ZADD", "consentgw:call:other", ms, string(r.ID))
 

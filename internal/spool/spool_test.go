@@ -38,10 +38,10 @@ func open(t *testing.T) (*Spool, *storetest.Faulty) {
 
 func next(r *consent.Record, changes ...func(*consent.Record)) *consent.Record {
 	c := r.Clone()
-	c.Note(r.UpdatedAt.Add(time.Second), "noted by "+c.Writer, "")
 	for _, change := range changes {
 		change(c)
 	}
+	c.Note(r.UpdatedAt.Add(time.Second), "noted by "+c.Writer, "")
 	return c
 }
 

@@ -4,10 +4,9 @@
 package storetest
 
 import (
+	"crypto/rand"
 	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 
 	"consentgw/consent"
 )
@@ -22,7 +21,7 @@ func Epoch0() time.Time { return time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC) 
 // epoch 1, pending, fictional numbers, all ids its own. Each change is applied
 // in turn.
 func Record(changes ...func(*consent.Record)) *consent.Record {
-	id := uuid.NewString()
+	id := newUUID()
 	policy := consent.Policy{Name: "nl", Jurisdiction: "NL", Basis: "consent", Purposes: []string{"quality"},
 		Controller: consent.Controller{Name: "Voorbeeld B.V.", Contact: "privacy@example.com", Country: "NL"},
 		Keys:       consent.Keys{Yes: "1", No: "2", Repeat: "0", Withdraw: "*9"},
@@ -78,4 +77,12 @@ func Granted(r *consent.Record) {
 		Caller: consent.Copies{SSRC: 1, Packets: 1000, Lost: 1}, Agent: consent.Copies{SSRC: 2, Packets: 999},
 		Pauses: []consent.Pause{{From: step(12000), To: step(14000), Reason: "hold"}}, Fault: "none"}}
 	r.Note(step(8900), "decided", string(consent.Given))
+}
+
+// newUUID returns a random UUID (RFC 9562, version 4).
+func newUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
