@@ -41,7 +41,6 @@ func arrivalOf(req *siplib.Request) arrival {
 // block. Messages may be changed here and nowhere else.
 func (e *Endpoint) arrive(msg siplib.Message) {
 	defer e.guard("arriving message", nil)
-	e.lastArrival.Store(time.Now().UnixNano())
 	switch m := msg.(type) {
 	case *siplib.Request:
 		e.arriveRequest(m)

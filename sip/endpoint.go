@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -30,8 +29,6 @@ type Endpoint struct {
 	handler Handler
 
 	lifecycle
-
-	lastArrival atomic.Int64 // when a message was read, Unix nanoseconds
 }
 
 // Handler is what an endpoint calls. Both functions may run concurrently with
@@ -78,7 +75,7 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 	broken := make(chan error, len(e.sockets))
 	for _, s := range e.sockets {
 		readers.Go(func() {
-			err := s.serve(e.settled)
+			err := s.serve()
 			if ctx.Err() == nil {
 				broken <- fmt.Errorf("sip: %s %s stopped reading: %w", s.Transport, s.AddrPort, orClosed(err))
 			}
@@ -139,21 +136,18 @@ func (e *Endpoint) drain() {
 
 // shut closes what is open and waits for every goroutine.
 func (e *Endpoint) shut(readers *sync.WaitGroup) {
-	close(e.quit)
+	e.finish()
 	for _, s := range e.sockets {
 		_ = s.close()
 	}
-	// A message that came last is on its way through sipgo, see settleTime.
-	if idle := time.Since(time.Unix(0, e.lastArrival.Load())); idle < settleTime/20 {
-		time.Sleep(settleTime/20 - idle)
-	}
-	close(e.settled)
 	readers.Wait()
 	for _, s := range e.sockets {
 		s.stack.close()
 	}
 	e.outgoing.close()
 	e.work.Wait()
+	// Once more, for a connection that was being opened.
+	e.outgoing.close()
 }
 
 // Close releases the sockets of an endpoint that was never served. While Serve
@@ -165,6 +159,7 @@ func (e *Endpoint) Close() error {
 		return nil
 	}
 	e.phase = finished
+	e.finish()
 	var errs []error
 	for _, s := range e.sockets {
 		errs = append(errs, s.close())

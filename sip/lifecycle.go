@@ -22,10 +22,11 @@ type lifecycle struct {
 	calls sync.WaitGroup // Handler.Invite, within work
 	sends sync.WaitGroup // transactions that should end before the sockets close, within work
 
-	begun    chan struct{} // closed when Serve has begun
-	draining chan struct{} // closed when Serve's context ended
-	quit     chan struct{} // closed when nothing may wait any longer
-	settled  chan struct{} // closed when sipgo has handled what was read
+	begun    chan struct{}   // closed when Serve has begun
+	draining chan struct{}   // closed when Serve's context ended
+	ending   context.Context // ends when nothing may wait any longer
+	finish   context.CancelFunc
+	quit     <-chan struct{} // ending's
 
 	mu    sync.Mutex // guards phase and ctx, and every Add to the wait groups
 	phase phase
@@ -34,7 +35,8 @@ type lifecycle struct {
 
 func (c *lifecycle) setUp() {
 	c.begun, c.draining = make(chan struct{}), make(chan struct{})
-	c.quit, c.settled = make(chan struct{}), make(chan struct{})
+	c.ending, c.finish = context.WithCancel(context.Background())
+	c.quit = c.ending.Done()
 }
 
 // Serving is closed when Serve has begun: from then on calls can be made.

@@ -143,10 +143,10 @@ func (e *Endpoint) Addrs() []Addr {
 	return addrs
 }
 
-// serve reads the socket until it is closed and settled is closed as well.
-func (s *socket) serve(settled <-chan struct{}) error {
+// serve reads the socket until it is closed.
+func (s *socket) serve() error {
 	if s.packets != nil {
-		return s.stack.serveUDP(s.packets, maxSources, s.started, settled)
+		return s.stack.serveUDP(s.packets, maxSources, s.started)
 	}
 	close(s.started)
 	return s.stack.tpl.ServeTCP(s.conns)

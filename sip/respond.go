@@ -2,6 +2,7 @@ package sip
 
 import (
 	"errors"
+	"net/netip"
 
 	siplib "github.com/emiago/sipgo/sip"
 )
@@ -21,7 +22,7 @@ func (r responder) build(code int, reason string, sdp []byte, headers ...Header)
 	res.SipVersion = "SIP/2.0" // sipgo echoes what the request claimed
 	dialog := r.req.Method == siplib.INVITE || r.req.Method == siplib.UPDATE
 	if dialog && code > 100 && code < 300 {
-		res.AppendHeader(contactOf(r.stack.local, r.stack.transport))
+		res.AppendHeader(contactOf(r.local(), r.stack.transport))
 	}
 	if code >= 200 && code < 300 && r.req.Method != siplib.CANCEL && r.req.Method != siplib.BYE {
 		res.AppendHeader(siplib.NewHeader("Allow", allowed))
@@ -39,6 +40,19 @@ func (r responder) build(code int, reason string, sdp []byte, headers ...Header)
 		res.SetBody(sdp)
 	}
 	return res
+}
+
+// local is the address that names us to the sender of the request: the one it
+// came in by or, on a connection that we opened, that of our TCP listener.
+func (r responder) local() netip.AddrPort {
+	if r.stack.local.IsValid() {
+		return r.stack.local
+	}
+	from, _ := netip.ParseAddrPort(r.req.Source()) // always one: it comes from the socket
+	if sock := r.e.socketFor(r.stack.transport, from.Addr().Unmap()); sock != nil {
+		return sock.AddrPort
+	}
+	return r.stack.local
 }
 
 // send passes a response to the transaction. It returns ErrCancelled if the

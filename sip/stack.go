@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -43,14 +44,14 @@ var prepareLibrary = sync.OnceFunc(func() {
 type stack struct {
 	transport string          // "udp" or "tcp"
 	local     netip.AddrPort  // the listening address; zero for outgoing TCP
-	quit      <-chan struct{} // closed when no connection may be opened any more
+	ending    context.Context // ends when no connection may be opened any more
 	tpl       *siplib.TransportLayer
 	txl       *siplib.TransactionLayer
 }
 
 func (e *Endpoint) newStack(transport string, local netip.AddrPort) *stack {
 	prepareLibrary()
-	st := &stack{transport: transport, local: local, quit: e.quit}
+	st := &stack{transport: transport, local: local, ending: e.ending}
 	quiet := newQuietLogger(e.log)
 	tcp := &siplib.TransportTCP{
 		WriteTimeout: writeTimeout,
@@ -80,10 +81,8 @@ func (e *Endpoint) newStack(transport string, local netip.AddrPort) *stack {
 // any: for a response whose connection is gone sipgo would connect to whatever
 // host the request's Via names.
 func (s *stack) mayDial(string, string, syscall.RawConn) error {
-	select {
-	case <-s.quit:
+	if s.ending.Err() != nil {
 		return ErrNotServing
-	default:
 	}
 	if s.local.IsValid() {
 		return errors.New("sip: a listener opens no connections")
@@ -91,11 +90,14 @@ func (s *stack) mayDial(string, string, syscall.RawConn) error {
 	return nil
 }
 
-// close ends every transaction and connection of the stack.
+// close ends every transaction and connection of the stack. A UDP socket is
+// closed by who opened it, and its table must outlive it, see bury.
 func (s *stack) close() {
 	s.txl.Close()
-	// Only errors of closing: there is nothing left to do about one.
-	_ = s.tpl.Close()
+	if s.transport == "tcp" {
+		// Only errors of closing: there is nothing left to do about one.
+		_ = s.tpl.Close()
+	}
 }
 
 // connected says whether a connection to addr is open in this stack.

@@ -42,6 +42,7 @@ func (e *Endpoint) transact(ctx context.Context, h hop, req *siplib.Request) (*s
 func (h hop) request(ctx context.Context, req *siplib.Request) (*siplib.ClientTx, error) {
 	dial, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
+	defer context.AfterFunc(h.stack.ending, cancel)()
 	tx, err := h.stack.txl.Request(dial, req)
 	if err != nil {
 		return nil, unreachable(err)

@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	siplib "github.com/emiago/sipgo/sip"
 )
 
 // maxSources is how many UDP source addresses a reader may see before it is
@@ -13,10 +15,8 @@ import (
 // reader lives (trap 12, D9): spoofed sources would fill the memory.
 const maxSources = 4096
 
-// settleTime is how long a reader that is done keeps its sources in sipgo's
-// table. A request read just before is still on its way to its transaction, on
-// a goroutine that nobody can wait for; if it does not find its source, sipgo
-// opens a socket of its own to answer from, and never closes it.
+// settleTime is how long a reader that is full keeps its sources in sipgo's
+// table: see bury.
 const settleTime = time.Second
 
 // maxReadFailures is how many reads in a row may fail on a socket.
@@ -31,6 +31,7 @@ const maxReadFailures = 100
 // ends the listener (trap 13).
 type packetReader struct {
 	net.PacketConn
+	stack *stack
 	limit int
 	// begun is closed at the first read: by then sipgo has this reader, and
 	// not its predecessor, in its table of sockets.
@@ -38,15 +39,12 @@ type packetReader struct {
 	beginOnce sync.Once
 	// full is closed when limit was reached, successor when there is one.
 	full, successor chan struct{}
-	// settled is closed when no goroutine of sipgo can be at work any more on
-	// what was read.
-	settled <-chan struct{}
-	seen    map[string]struct{} // owned by the reading goroutine
+	seen            map[string]struct{} // owned by the reading goroutine
 }
 
-func newPacketReader(c net.PacketConn, limit int, settled <-chan struct{}) *packetReader {
+func newPacketReader(s *stack, c net.PacketConn, limit int) *packetReader {
 	return &packetReader{
-		PacketConn: c, limit: limit, settled: settled,
+		PacketConn: c, stack: s, limit: limit,
 		begun: make(chan struct{}), full: make(chan struct{}), successor: make(chan struct{}),
 		seen: make(map[string]struct{}),
 	}
@@ -60,7 +58,8 @@ func (r *packetReader) ReadFrom(p []byte) (int, net.Addr, error) {
 		<-r.successor
 		select {
 		case <-time.After(settleTime):
-		case <-r.settled:
+		case <-r.stack.ending.Done():
+			r.bury()
 		}
 		return 0, nil, net.ErrClosed
 	}
@@ -69,12 +68,9 @@ func (r *packetReader) ReadFrom(p []byte) (int, net.Addr, error) {
 		if err != nil {
 			// An ICMP error or a lack of buffers concerns one datagram; errors
 			// without end mean that the socket is broken.
-			if errors.Is(err, net.ErrClosed) {
-				<-r.settled
+			if failures++; failures > maxReadFailures || errors.Is(err, net.ErrClosed) {
+				r.bury()
 				return 0, nil, net.ErrClosed
-			}
-			if failures++; failures > maxReadFailures {
-				return 0, nil, err
 			}
 			continue
 		}
@@ -87,6 +83,30 @@ func (r *packetReader) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 }
 
+// bury puts a dead connection in the place of the socket, for every source it
+// had, when the socket is closed. A request that was read just before may still
+// be on its way to its transaction, on a goroutine of sipgo's that nobody can
+// wait for. If that did not find its source, sipgo would open a socket of its
+// own to answer from, and never close it.
+func (r *packetReader) bury() {
+	pool, dead := r.stack.tpl.Pool("udp"), deadConn{r.LocalAddr()}
+	pool.Add(r.LocalAddr().String(), dead)
+	for source := range r.seen {
+		pool.Add(source, dead)
+	}
+}
+
+// deadConn is a connection that is closed.
+type deadConn struct{ local net.Addr }
+
+var _ siplib.Connection = deadConn{}
+
+func (d deadConn) LocalAddr() net.Addr         { return d.local }
+func (deadConn) WriteMsg(siplib.Message) error { return net.ErrClosed }
+func (deadConn) Ref(int) int                   { return 1 }
+func (deadConn) TryClose() (int, error)        { return 1, nil }
+func (deadConn) Close() error                  { return nil }
+
 // looksLikeSIP says whether the first line names SIP, any version (another
 // than 2.0 is answered 505).
 func looksLikeSIP(b []byte) bool {
@@ -98,13 +118,13 @@ func looksLikeSIP(b []byte) bool {
 }
 
 // serveUDP reads conn until it is closed, replacing its reader whenever that
-// is full. It returns when the last reader is gone, which is not before settled
-// is closed. It closes started once sipgo has the socket in its table: before,
-// it would try to bind the address anew for a request (trap 18).
-func (s *stack) serveUDP(conn net.PacketConn, limit int, started chan<- struct{}, settled <-chan struct{}) error {
+// is full. It returns when the last reader is gone. It closes started once
+// sipgo has the socket in its table: before, it would try to bind the address
+// anew for a request (trap 18).
+func (s *stack) serveUDP(conn net.PacketConn, limit int, started chan<- struct{}) error {
 	var readers sync.WaitGroup
 	defer readers.Wait()
-	reader := newPacketReader(conn, limit, settled)
+	reader := newPacketReader(s, conn, limit)
 	begun := reader.begun
 	readers.Go(func() {
 		<-begun
@@ -120,8 +140,8 @@ func (s *stack) serveUDP(conn net.PacketConn, limit int, started chan<- struct{}
 		case <-r.full:
 		}
 		// The successor must be in sipgo's table before the predecessor leaves,
-		// or a request sent between the two would try to bind the address anew.
-		next := newPacketReader(conn, limit, settled)
+		// or a request sent between the two would find no socket.
+		next := newPacketReader(s, conn, limit)
 		readers.Go(func() {
 			<-next.begun
 			close(r.successor)
