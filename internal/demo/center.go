@@ -66,11 +66,12 @@ func (c *center) ring(ctx context.Context, r *phone.Ring) {
 	case <-r.Context().Done():
 		return
 	}
+	v.pickedAt = time.Now()
 	line, err := r.Pick(ctx)
 	if err != nil {
 		return
 	}
-	v.pickedAt, v.line = time.Now(), line
+	v.line = line
 	line.Speak(c.voice, true)
 	c.mu.Lock()
 	c.calls[first(r.Header("X-CID"))] = v

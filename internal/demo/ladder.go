@@ -16,7 +16,15 @@ const (
 	atGateway
 	atCenter
 	atRecorder
-	columns
+)
+
+// places are where the columns stand, in characters; full is the width of a
+// ladder with its clock, which fits a terminal of 120.
+var places = [...]int{0, 29, 59, 83}
+
+const (
+	clock = 10
+	full  = 118
 )
 
 // rung is one line of a ladder.
@@ -30,82 +38,69 @@ func (sc *scene) mark(at time.Time, from, to int, label string) {
 	sc.rungs = append(sc.rungs, rung{at, from, to, label})
 }
 
-// width is the distance between two columns.
-const width = 26
-
-// draw prints the call as a ladder with the verdict under it.
-func (sc *scene) draw(w io.Writer, number, of int, findings []error) {
-	fmt.Fprintf(w, "Call %d of %d: %s\n", number, of, sc.title)
+// draw prints the call as a ladder.
+func (sc *scene) draw(w io.Writer, of int) {
+	fmt.Fprintf(w, "\nCall %d of %d: %s\n", sc.number, of, sc.title)
+	rungs := slices.Clone(sc.rungs)
 	if sc.record != nil {
-		sc.markRecord()
 		fmt.Fprintf(w, "record %s, outcome %s\n", sc.record.ID, sc.record.Outcome)
+		rungs = append(rungs, fromRecord(sc.record)...)
 	}
-	slices.SortStableFunc(sc.rungs, func(a, b rung) int { return a.at.Compare(b.at) })
-	header := "      ms  "
-	for _, name := range []string{"caller", "gateway", "contact center", "recorder"} {
-		header += fmt.Sprintf("%-*s", width, name)
+	slices.SortStableFunc(rungs, func(a, b rung) int { return a.at.Compare(b.at) })
+	header := []rune(strings.Repeat(" ", full-clock))
+	for i, name := range []string{"caller", "gateway", "contact center", "recorder"} {
+		copy(header[places[i]:], []rune(name))
 	}
-	fmt.Fprintln(w, strings.TrimRight(header, " "))
-	for _, r := range sc.rungs {
-		fmt.Fprintf(w, "%8d  %s\n", r.at.Sub(sc.begun).Milliseconds(), r.line())
+	fmt.Fprintf(w, "%7s   %s\n", "ms", strings.TrimRight(string(header), " "))
+	for _, r := range rungs {
+		fmt.Fprintf(w, "%7d   %s\n", r.at.Sub(sc.begun).Milliseconds(), r.line())
 	}
-	for _, f := range findings {
-		fmt.Fprintf(w, "  BROKEN  %v\n", f)
-	}
-	if len(findings) == 0 {
-		fmt.Fprintln(w, "  held    no packet outside the permit, both could hear each other")
-	}
-	fmt.Fprintln(w)
 }
 
-// markRecord adds what only the record knows.
-func (sc *scene) markRecord() {
-	r := sc.record
-	sc.mark(r.DecidedAt, atGateway, atGateway, "decided: "+decided(r))
-	if r.Outcome == consent.Given || r.Outcome == consent.Withdrawn {
-		sc.mark(r.StoredAt, atGateway, atGateway, "stored; permit minted")
+// fromRecord is what only the record knows.
+func fromRecord(r *consent.Record) (rungs []rung) {
+	note := func(at time.Time, column int, format string, args ...any) {
+		rungs = append(rungs, rung{at, column, column, fmt.Sprintf(format, args...)})
+	}
+	if !r.StoredAt.IsZero() {
+		note(r.DecidedAt, atGateway, "decided: %s", consent.Given)
+		note(r.StoredAt, atGateway, "stored; permit minted")
+	} else {
+		note(r.DecidedAt, atGateway, "decided: %s", r.Outcome)
 	}
 	for _, rec := range r.Recordings {
-		sc.mark(rec.FirstPacketAt, atGateway, atRecorder, "first packet")
-		sc.mark(rec.LastPacketAt, atGateway, atRecorder, "last packet")
-		sc.mark(rec.ClosedAt.Add(time.Millisecond), atRecorder, atRecorder,
-			fmt.Sprintf("%d + %d packets", rec.Caller.Packets, rec.Agent.Packets))
+		rungs = append(rungs, rung{rec.FirstPacketAt, atGateway, atRecorder, "RTP copies: the first"},
+			rung{rec.LastPacketAt, atGateway, atRecorder, "RTP copies: the last"})
+		note(rec.ClosedAt.Add(time.Millisecond), atRecorder, "has %d + %d packets", rec.Caller.Packets, rec.Agent.Packets)
 	}
 	if r.Withdrawal != nil {
-		sc.mark(r.Withdrawal.At, atGateway, atGateway, "gate shut; withdrawn")
+		note(r.Withdrawal.At, atGateway, "gate shut; withdrawn")
 	}
 	if len(r.Recordings) == 0 {
-		sc.mark(r.Call.EndedAt, atRecorder, atRecorder, "0 packets")
+		note(r.Call.EndedAt, atRecorder, "has 0 packets")
 	}
-}
-
-func decided(r *consent.Record) string {
-	if r.Outcome == consent.Withdrawn {
-		return string(consent.Given)
-	}
-	return string(r.Outcome)
+	return rungs
 }
 
 // line draws a rung.
 func (r rung) line() string {
-	cells := []byte(strings.Repeat(" ", width*columns))
-	for c := range columns {
-		cells[c*width] = '|'
+	cells := []rune(strings.Repeat(" ", full-clock))
+	for _, at := range places {
+		cells[at] = '│'
 	}
 	if r.from == r.to {
-		copy(cells[r.from*width+2:], r.label)
+		copy(cells[places[r.from]+2:], []rune(r.label))
 		return strings.TrimRight(string(cells), " ")
 	}
-	left, right := min(r.from, r.to)*width, max(r.from, r.to)*width
+	left, right := places[min(r.from, r.to)], places[max(r.from, r.to)]
 	for i := left + 1; i < right; i++ {
-		cells[i] = '-'
+		cells[i] = '─'
 	}
 	if r.from < r.to {
-		cells[right-1] = '>'
+		cells[right-1] = '▶'
 	} else {
-		cells[left+1] = '<'
+		cells[left+1] = '◀'
 	}
-	label := " " + r.label + " "
-	copy(cells[left+3:right-2], label)
+	copy(cells[left+3:right-3], []rune(" "+r.label+" "))
 	return strings.TrimRight(string(cells), " ")
 }

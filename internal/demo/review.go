@@ -2,108 +2,198 @@ package demo
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"consentgw/consent"
 	"consentgw/internal/phone"
 )
 
-// copies are the packets of one call at the recorder.
-type copies struct{ caller, agent []phone.Packet }
-
-func (c copies) total() int { return len(c.caller) + len(c.agent) }
-
-// copies finds the packets of the call by the sources that its record names. A
-// call without a recording has none.
-func (sc *scene) copies(r *phone.Recorder) copies {
-	var c copies
-	if sc.record == nil {
-		return c
-	}
-	for _, rec := range sc.record.Recordings {
-		c.caller = append(c.caller, r.Caller(rec.Caller.SSRC)...)
-		c.agent = append(c.agent, r.Agent(rec.Agent.SSRC)...)
-	}
-	return c
-}
-
-// review holds the call against the law and returns what it finds.
-func (sc *scene) review(ctx context.Context, s *stage) (findings []error) {
-	if sc.err != nil {
-		return []error{fmt.Errorf("%s: %w", sc.title, sc.err)}
-	}
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			findings = append(findings, fmt.Errorf("%s: "+format, append([]any{sc.title}, args...)...))
-		}
-	}
-	r, got := sc.record, sc.copies(s.recorder)
-	check(r.Outcome == sc.want, "the outcome is %s, not %s", r.Outcome, sc.want)
-	check(r.Press != nil && r.Press.Key == sc.key, "the record does not show the key that was pressed")
-	check(phone.Loudness(sc.visit.line.Received()) > audible, "the agent did not hear the caller")
-	check(phone.Loudness(tail(sc.line.Received())) > audible, "the caller did not hear the agent")
-	if sc.want == consent.Refused {
-		check(len(r.Recordings) == 0 && got.total() == 0, "the recorder has %d packets of a refused call", got.total())
-		check(sc.visit.status == "denied" && sc.visit.recording == "off", "the platform was told %q", sc.visit.status)
-		return findings
-	}
-	check(sc.visit.status == "granted" && sc.visit.recording == "on", "the platform was told %q", sc.visit.status)
-	check(r.Notice.Complete, "the notice was not heard to its end")
-	check(len(r.Recordings) == 1, "there are %d recordings", len(r.Recordings))
-	if len(r.Recordings) == 1 {
-		sc.reviewCopies(r.Recordings[0], got, check)
-	}
-	return findings
+// expectation is what the law asks of a call.
+type expectation struct {
+	outcome consent.Outcome
+	told    string   // to the contact center, with the INVITE
+	api     []string // the answers of the API
 }
 
 // audible is the loudness of speech, in sample steps, as phone.Loudness counts.
 const audible = 150
 
-// tail is the last two seconds.
+// review holds the call against the law and returns what it finds.
+func (sc *scene) review() (findings []error) {
+	if sc.err != nil {
+		return []error{fmt.Errorf("call %d: %w", sc.number, sc.err)}
+	}
+	found := func(format string, args ...any) {
+		findings = append(findings, fmt.Errorf("call %d: %s", sc.number, fmt.Sprintf(format, args...)))
+	}
+	sc.reviewRecord(found)
+	sc.reviewTalk(found)
+	if sc.want.outcome == consent.Refused {
+		if n := len(sc.record.Recordings); n > 0 {
+			found("the record shows %d recordings of a call that may not be recorded", n)
+		}
+		return findings
+	}
+	if n := len(sc.record.Recordings); n != 1 {
+		found("the record shows %d recordings, not 1", n)
+		return findings
+	}
+	sc.reviewCopies("caller", sc.caller, sc.record.Recordings[0].Caller.Packets, found)
+	sc.reviewCopies("agent", sc.agent, sc.record.Recordings[0].Agent.Packets, found)
+	return findings
+}
+
+// reviewRecord asks whether the record says what happened.
+func (sc *scene) reviewRecord(found func(string, ...any)) {
+	r := sc.record
+	if r.Outcome != sc.want.outcome {
+		found("the outcome is %q, not %q", r.Outcome, sc.want.outcome)
+	}
+	if r.Press == nil || r.Press.Key != sc.key {
+		found("the record does not show the key that was pressed")
+	}
+	if sc.want.outcome != consent.Refused && !r.Notice.Complete {
+		found("a yes counted although the notice was not heard to its end")
+	}
+	if withdrawn := r.Withdrawal != nil; withdrawn != (sc.want.outcome == consent.Withdrawn) {
+		found("the record shows a withdrawal: %t", withdrawn)
+	}
+	for _, rec := range r.Recordings {
+		if rec.BeforeGrant != 0 || rec.AfterStop != 0 {
+			found("the record counts %d copies before the grant and %d after the stop", rec.BeforeGrant, rec.AfterStop)
+		}
+	}
+}
+
+// reviewTalk asks whether the two could talk, and whether the contact center
+// knew what it may do.
+func (sc *scene) reviewTalk(found func(string, ...any)) {
+	if phone.Loudness(tail(sc.agent.heard)) < audible {
+		found("the agent did not hear the caller")
+	}
+	if phone.Loudness(tail(sc.caller.heard)) < audible {
+		found("the caller did not hear the agent")
+	}
+	if sc.told != sc.want.told {
+		found("the contact center was told %q, not %q", sc.told, sc.want.told)
+	}
+	if !slices.Equal(sc.answers, sc.want.api) {
+		found("the API answered %q, not %q", sc.answers, sc.want.api)
+	}
+}
+
+// tail is the last seconds of what was heard, without the prompts before it.
 func tail(packets []phone.Packet) []phone.Packet { return packets[max(0, len(packets)-100):] }
 
-// reviewCopies compares what arrived at the recorder with what was sent, packet
-// by packet, and with the gateway's own counts.
-func (sc *scene) reviewCopies(rec consent.Recording, got copies, check func(bool, string, ...any)) {
-	check(uint64(len(got.caller)) == rec.Caller.Packets && uint64(len(got.agent)) == rec.Agent.Packets,
-		"the gateway counts %d+%d copies, the recorder %d+%d", rec.Caller.Packets, rec.Agent.Packets, len(got.caller), len(got.agent))
-	check(rec.BeforeGrant == 0 && rec.AfterStop == 0, "the record counts copies outside the permit")
-	until := time.Now()
-	if sc.record.Withdrawal != nil {
-		// The record's times are cut to milliseconds, loopback takes far less.
-		until = sc.record.Withdrawal.At.Add(5 * time.Millisecond)
+// reviewCopies compares what arrived at the recorder with what the party sent,
+// packet by packet, and with the gateway's own count.
+func (sc *scene) reviewCopies(party string, s side, counted uint64, found func(string, ...any)) {
+	if len(s.copies) == 0 {
+		found("nothing of the %s was recorded", party)
 	}
-	for side, pair := range map[string][2][]phone.Packet{
-		"caller": {sc.line.Sent(), got.caller}, "agent": {sc.visit.line.Sent(), got.agent}} {
-		sent, copied := pair[0], pair[1]
-		check(len(copied) > 0, "nothing of the %s was recorded", side)
-		for _, p := range copied {
-			check(!p.At.Before(sc.record.StoredAt), "a packet of the %s was copied before the decision was stored", side)
-			check(!p.At.After(until), "a packet of the %s was copied after the withdrawal", side)
-			check(contains(sent, p), "a copy is no packet that the %s sent", side)
+	if uint64(len(s.copies)) != counted {
+		found("the gateway counts %d copies of the %s, the recorder %d", counted, party, len(s.copies))
+	}
+	for _, name := range wrongs() {
+		n := 0
+		for _, c := range s.copies {
+			if name.is(sc.record, s.sent, c) {
+				n++
+			}
 		}
+		if n > 0 {
+			found("%d packets of the %s %s", n, party, name.words)
+		}
+	}
+	if n := s.missing(); n > 0 {
+		found("%d packets of the %s are missing from the recording", n, party)
 	}
 }
 
-func contains(sent []phone.Packet, p phone.Packet) bool {
+// wrong is one way in which a copy is not what it should be.
+type wrong struct {
+	words string
+	is    func(r *consent.Record, sent []phone.Packet, c phone.Packet) bool
+}
+
+func wrongs() []wrong {
+	return []wrong{
+		{"at the recorder were never sent", func(_ *consent.Record, sent []phone.Packet, c phone.Packet) bool {
+			_, ok := original(sent, c)
+			return !ok
+		}},
+		{"at the recorder are keys", func(_ *consent.Record, _ []phone.Packet, c phone.Packet) bool { return !isVoice(c) }},
+		{"were copied before the decision was stored", func(r *consent.Record, _ []phone.Packet, c phone.Packet) bool {
+			return c.At.Before(r.StoredAt)
+		}},
+		{"were copied although they were said after the withdrawal", func(r *consent.Record, sent []phone.Packet, c phone.Packet) bool {
+			o, ok := original(sent, c)
+			// The time of the record is cut to milliseconds.
+			return ok && r.Withdrawal != nil && !o.At.Before(r.Withdrawal.At.Add(time.Millisecond))
+		}},
+	}
+}
+
+func isVoice(p phone.Packet) bool { return p.Type == 0 || p.Type == 8 }
+
+// original finds the packet that a copy was made of.
+func original(sent []phone.Packet, c phone.Packet) (phone.Packet, bool) {
 	for _, s := range sent {
-		if s.Seq == p.Seq && s.Timestamp == p.Timestamp && bytes.Equal(s.Payload, p.Payload) {
-			return true
+		if s.Seq == c.Seq && s.Timestamp == c.Timestamp && bytes.Equal(s.Payload, c.Payload) {
+			return s, true
 		}
 	}
-	return false
+	return phone.Packet{}, false
 }
 
-// strangers finds packets at the recorder that belong to no permitted call.
-func (s *stage) strangers(scenes []*scene) []error {
-	all := len(s.recorder.Caller(0)) + len(s.recorder.Agent(0))
+// missing counts the voice that the party sent between the first and the last
+// copy and that did not arrive.
+func (s side) missing() (n int) {
+	if len(s.copies) == 0 {
+		return 0
+	}
+	first, last := s.copies[0].Seq, s.copies[0].Seq
+	for _, c := range s.copies {
+		if int16(c.Seq-first) < 0 {
+			first = c.Seq
+		}
+		if int16(c.Seq-last) > 0 {
+			last = c.Seq
+		}
+	}
+	for _, p := range s.sent {
+		if isVoice(p) && p.Seq-first <= last-first {
+			n++
+		}
+	}
+	for _, c := range s.copies {
+		if isVoice(c) {
+			n--
+		}
+	}
+	return max(n, 0)
+}
+
+// strangers counts the packets at the recorder that belong to no call that may
+// be recorded.
+func strangers(r *phone.Recorder, scenes []*scene) error {
+	all := len(r.Caller(0)) + len(r.Agent(0))
 	for _, sc := range scenes {
-		all -= sc.copies(s.recorder).total()
+		all -= sc.copies()
 	}
 	if all != 0 {
-		return []error{fmt.Errorf("the recorder has %d packets of no permitted call", all)}
+		return fmt.Errorf("the recorder has %d packets of no permitted call", all)
 	}
 	return nil
+}
+
+// verdict is the error of all findings.
+func verdict(findings []error) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrBroken, errors.Join(findings...))
 }
