@@ -53,8 +53,10 @@ func newCenter(log *slog.Logger) (*center, error) {
 		return nil, err
 	}
 	c := &center{voice: voice, calls: map[string]*visit{}, news: make(chan struct{})}
-	c.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Log: log, Ring: c.ring})
-	return c, err
+	if c.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Log: log, Ring: c.ring}); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // ring answers one call and talks until it ends.

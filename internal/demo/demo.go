@@ -27,11 +27,11 @@ var ErrBroken = errors.New("a law was broken")
 // Run plays the three calls. It returns ErrBroken, with the findings, if any law
 // did not hold, and context.Cause(ctx) if ctx ended before the calls did.
 func Run(ctx context.Context, opt Options) (err error) {
-	s, err := newStage(opt)
-	if err != nil {
+	s := &stage{Options: opt, begun: time.Now()}
+	defer func() { err = errors.Join(err, s.clear()) }()
+	if err := s.open(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.clear()) }()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))

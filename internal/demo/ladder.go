@@ -20,7 +20,7 @@ const (
 
 // places are where the columns stand, in characters; full is the width of a
 // ladder with its clock, which fits a terminal of 120.
-var places = [...]int{0, 29, 59, 83}
+var places = [...]int{0, 29, 61, 84}
 
 const (
 	clock = 10
@@ -69,8 +69,10 @@ func fromRecord(r *consent.Record) (rungs []rung) {
 		note(r.DecidedAt, atGateway, "decided: %s", r.Outcome)
 	}
 	for _, rec := range r.Recordings {
-		rungs = append(rungs, rung{rec.FirstPacketAt, atGateway, atRecorder, "RTP copies: the first"},
-			rung{rec.LastPacketAt, atGateway, atRecorder, "RTP copies: the last"})
+		if !rec.FirstPacketAt.IsZero() {
+			rungs = append(rungs, rung{rec.FirstPacketAt, atGateway, atRecorder, "RTP copies: the first"},
+				rung{rec.LastPacketAt, atGateway, atRecorder, "RTP copies: the last"})
+		}
 		note(rec.ClosedAt.Add(time.Millisecond), atRecorder, "has %d + %d packets", rec.Caller.Packets, rec.Agent.Packets)
 	}
 	if r.Withdrawal != nil {

@@ -27,38 +27,33 @@ type stage struct {
 	telling  sync.Mutex // the scenes write to Out side by side
 }
 
-func newStage(opt Options) (s *stage, err error) {
-	s = &stage{Options: opt, begun: time.Now()}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.clear())
-		}
-	}()
+// open starts everything but the calls. Whatever it returns, clear must follow.
+func (s *stage) open() error {
 	library, err := prompts.Open("")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.notice, err = library.Notice("recording", "en"); err != nil {
-		return nil, err
+		return err
 	}
-	if err := os.MkdirAll(opt.Dir, 0o755); err != nil {
-		return nil, err
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		return err
 	}
-	if s.data, err = os.MkdirTemp(opt.Dir, "store-"); err != nil {
-		return nil, err
+	if s.data, err = os.MkdirTemp(s.Dir, "store-"); err != nil {
+		return err
 	}
 	if s.recorder, err = phone.NewRecorder(loopback); err != nil {
-		return nil, err
+		return err
 	}
-	if s.center, err = newCenter(opt.Log); err != nil {
-		return nil, err
+	if s.center, err = newCenter(s.Log); err != nil {
+		return err
 	}
 	cfg := configuration(s.data, s.center.phone.URI(), s.recorder)
-	s.gateway, err = gateway.Listen(cfg, gateway.Options{Version: "demo", Log: opt.Log, Drain: time.Second})
-	return s, err
+	s.gateway, err = gateway.Listen(cfg, gateway.Options{Version: "demo", Log: s.Log, Drain: time.Second})
+	return err
 }
 
-// clear ends what newStage started, besides the gateway, which ends itself.
+// clear ends what open started, besides the gateway, which ends itself.
 func (s *stage) clear() error {
 	var problems []error
 	if s.center != nil {
