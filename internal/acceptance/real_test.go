@@ -1,0 +1,68 @@
+package acceptance
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"consentgw/internal/storetest"
+
+	"go.uber.org/goleak"
+)
+
+// binaryVariable names the program under test, given or built.
+const binaryVariable = "CONSENTGW_BINARY"
+
+// TestMain builds the program once if its tests can run here, and fails if they
+// leave a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(built{m}) }
+
+// built runs tests with a binary.
+type built struct{ tests *testing.M }
+
+func (b built) Run() int {
+	if missing() != "" || os.Getenv(binaryVariable) != "" {
+		return b.tests.Run()
+	}
+	dir, err := os.MkdirTemp("", "consentgw")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "consentgw")
+	if out, err := exec.Command("go", "build", "-o", binary, "consentgw/cmd/consentgw").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	if err := os.Setenv(binaryVariable, binary); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return b.tests.Run()
+}
+
+// missing names a program that the tests need and that is not installed.
+func missing() string {
+	for _, name := range []string{"sipp", "redis-server"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// needsReal skips a test, or fails it if the environment says so, where the
+// programs around the gateway are not installed.
+func needsReal(t *testing.T) {
+	name := missing()
+	switch {
+	case name == "":
+	case os.Getenv(storetest.RequireReal) == "1":
+		t.Fatalf("%s is not installed, and %s=1", name, storetest.RequireReal)
+	default:
+		t.Skipf("%s is not installed", name)
+	}
+}
