@@ -46,7 +46,7 @@ func (in *Incoming) accept(sdp []byte, d InDialog, headers []Header) (*Leg, erro
 	}
 	leg := newLeg(in.serverDialog(), "", d)
 	seq := in.req.CSeq().SeqNo
-	leg.remoteSeq, leg.sdp = seq, in.Offer()
+	leg.remoteSeq, leg.sdp = int64(seq), in.Offer()
 	leg.slot <- struct{}{} // until the ACK: no re-INVITE of ours before it
 	ack := leg.expectACK(seq)
 	// Registered before the 200 is on its way: the ACK must find it.

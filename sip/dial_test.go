@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -139,143 +138,6 @@ func (p *peer) respondToBye(l *Leg) {
 	require.NoError(p.t, receive(p.t, done))
 }
 
-func TestTrap03CancelCrossing200IsAckedAndReleased(t *testing.T) {
-	e := start(t, Handler{})
-	p := udpPeer(t)
-	hurry := errors.New("the caller hung up")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	got := dial(ctx, e, Invite{Target: p.target()})
-	inv := p.expect("INVITE")
-	p.respond(inv, "180 Ringing", reply{tag: "callee"})
-	cancelReq := make(chan struct{})
-	go func() { defer close(cancelReq); cancel(hurry) }()
-	c := p.expect("CANCEL")
-	require.ErrorIs(t, receive(t, got).err, hurry)
-	p.respond(c, "200 OK", reply{tag: "callee"})
-	p.respond(inv, "200 OK", reply{tag: "callee", body: testAnswer}) // crossed
-	ack := p.expect("ACK")
-	assert.Equal(t, "callee", ack.tag("To"))
-	bye := p.expect("BYE")
-	assert.Equal(t, "2 BYE", bye.get("CSeq"))
-	p.respond(inv, "200 OK", reply{tag: "callee", body: testAnswer})
-	assert.Equal(t, ack.raw, p.expect("ACK").raw, "and again for each repetition")
-	p.respond(bye, "200 OK", reply{})
-	p.silent()
-	<-cancelReq
-}
-
-func TestTrap04CancelIsBuiltFromTheInviteAlone(t *testing.T) {
-	e := start(t, Handler{})
-	p, hostile := udpPeer(t), udpPeer(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	got := dial(ctx, e, Invite{Target: p.target()})
-	inv := p.expect("INVITE")
-	p.respond(inv, "180 Ringing", reply{tag: "callee", headers: []string{"Record-Route: <sip:" + hostile.addr.String() + ";lr>"}})
-	p.silent() // the 180 is there before the cancel
-	cancel()
-	c := p.expect("CANCEL")
-	require.ErrorIs(t, receive(t, got).err, context.Canceled)
-	_, uri, _ := strings.Cut(inv.start, " ")
-	assert.Equal(t, "CANCEL "+uri, c.start)
-	assert.Equal(t, inv.get("Via"), c.get("Via"))
-	assert.Equal(t, inv.get("From"), c.get("From"))
-	assert.Equal(t, inv.get("To"), c.get("To"))
-	assert.Equal(t, "1 CANCEL", c.get("CSeq"))
-	assert.Empty(t, c.all("Route"))
-	p.respond(c, "200 OK", reply{tag: "callee"})
-	p.respond(inv, "487 Request Terminated", reply{tag: "callee"})
-	ack := p.expect("ACK")
-	assert.Equal(t, inv.branch(), ack.branch())
-	hostile.silent()
-}
-
-func TestNoCancelBeforeAProvisionalResponse(t *testing.T) {
-	tests := map[string]func(p *peer, inv received){
-		"a late 180 is cancelled": func(p *peer, inv received) {
-			p.respond(inv, "180 Ringing", reply{tag: "callee"})
-			c := p.expect("CANCEL")
-			p.respond(c, "200 OK", reply{})
-			p.respond(inv, "487 Request Terminated", reply{tag: "callee"})
-			assert.Equal(p.t, inv.branch(), p.expect("ACK").branch())
-		},
-		"a late 200 is acknowledged and released": func(p *peer, inv received) {
-			p.respond(inv, "200 OK", reply{tag: "callee", body: testAnswer})
-			p.expect("ACK")
-			p.respond(p.expect("BYE"), "200 OK", reply{})
-		},
-		"a late refusal is acknowledged": func(p *peer, inv received) {
-			p.respond(inv, "486 Busy Here", reply{tag: "callee"})
-			ack := p.expect("ACK")
-			assert.Equal(p.t, inv.branch(), ack.branch())
-			assert.Equal(p.t, "callee", ack.tag("To"))
-			p.respond(inv, "486 Busy Here", reply{tag: "callee"})
-			p.expect("ACK")
-		},
-		"nothing comes": func(*peer, received) {},
-	}
-	for name, after := range tests {
-		t.Run(name, func(t *testing.T) {
-			e := start(t, Handler{})
-			p := udpPeer(t)
-			ctx, cancel := context.WithCancel(t.Context())
-			got := dial(ctx, e, Invite{Target: p.target()})
-			inv := p.expect("INVITE")
-			cancel()
-			require.ErrorIs(t, receive(t, got).err, context.Canceled)
-			p.silent()
-			after(p, inv)
-			p.silent()
-		})
-	}
-}
-
-func TestTrap10EveryOtherForkIsAckedAndReleased(t *testing.T) {
-	e := start(t, Handler{})
-	p, q := udpPeer(t), udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target()})
-	inv := p.expect("INVITE")
-	p.respond(inv, "200 OK", reply{tag: "f1", body: testAnswer})
-	first := p.expect("ACK")
-	p.respond(inv, "200 OK", reply{tag: "f1", body: testAnswer})
-	assert.Equal(t, first.raw, p.expect("ACK").raw, "a repeated 2xx gets the same ACK")
-	d := receive(t, got)
-	require.NoError(t, d.err)
-
-	// The second fork has a Contact and a route of its own.
-	other := reply{tag: "f2", body: testAnswer, noContact: true,
-		headers: []string{"Contact: <sip:10.0.0.9>", "Record-Route: <sip:" + q.addr.String() + ";lr>"}}
-	p.respond(inv, "200 OK", other)
-	ack := q.expect("ACK sip:10.0.0.9")
-	assert.Equal(t, "f2", ack.tag("To"))
-	assert.Equal(t, "1 ACK", ack.get("CSeq"))
-	bye := q.expect("BYE sip:10.0.0.9")
-	assert.Equal(t, "f2", bye.tag("To"))
-	p.respond(inv, "200 OK", other)
-	assert.Equal(t, ack.raw, q.expect("ACK").raw)
-	q.respond(bye, "200 OK", reply{})
-	q.silent()
-	p.silent()
-	require.NoError(t, d.leg.Context().Err())
-	p.respondToBye(d.leg)
-}
-
-func TestTrap05TheACKKeepsTheCSeqOfItsInvite(t *testing.T) {
-	e := start(t, Handler{})
-	p := udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target(), InDialog: InDialog{}})
-	inv := p.expect("INVITE")
-	p.respond(inv, "200 OK", reply{tag: "callee", body: testAnswer})
-	p.expect("ACK")
-	d := receive(t, got)
-	go func() { _, _ = d.leg.Info(context.Background(), "application/dtmf", []byte("1")) }()
-	info := p.expect("INFO")
-	assert.Equal(t, "2 INFO", info.get("CSeq"))
-	p.respond(info, "200 OK", reply{})
-	p.respond(inv, "200 OK", reply{tag: "callee", body: testAnswer})
-	assert.Equal(t, "1 ACK", p.expect("ACK").get("CSeq"))
-	p.respondToBye(d.leg)
-}
-
 func TestDialFailures(t *testing.T) {
 	tests := map[string]struct {
 		status  string
@@ -304,54 +166,6 @@ func TestDialFailures(t *testing.T) {
 			p.silent()
 		})
 	}
-}
-
-func TestASilentTargetIsGivenUpAfterFirstResponse(t *testing.T) {
-	e := start(t, Handler{})
-	p := udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target(), FirstResponse: 3 * testT1})
-	p.expect("INVITE")
-	require.ErrorIs(t, receive(t, got).err, ErrSilent)
-	p.silent() // no CANCEL, and no repetition of the INVITE
-}
-
-func TestATargetThatOnlyRingsIsCancelledAfterAnswer(t *testing.T) {
-	e := start(t, Handler{})
-	p := udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target(), FirstResponse: 3 * testT1, Answer: 6 * testT1})
-	inv := p.expect("INVITE")
-	p.respond(inv, "100 Trying", reply{}) // is a sign of life
-	c := p.expect("CANCEL")
-	require.ErrorIs(t, receive(t, got).err, ErrNoAnswer)
-	p.respond(c, "200 OK", reply{})
-	p.respond(inv, "487 Request Terminated", reply{tag: "callee"})
-	p.expect("ACK")
-}
-
-func TestARefusedTCPConnectionIsUnreachable(t *testing.T) {
-	e := start(t, Handler{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
-	_, err = e.Dial(t.Context(), Invite{Target: "sip:" + addr + ";transport=tcp", Called: "+31205550123", Offer: []byte(testOffer)})
-	require.ErrorIs(t, err, ErrUnreachable)
-	assert.NotContains(t, err.Error(), "+3120")
-	assert.Contains(t, err.Error(), "refused")
-}
-
-func TestATargetThatClosesItsConnectionIsUnreachable(t *testing.T) {
-	e := start(t, Handler{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	got := dial(t.Context(), e, Invite{Target: "sip:" + l.Addr().String() + ";transport=tcp"})
-	c, err := l.Accept()
-	require.NoError(t, err)
-	p := tcpPeer(t, c)
-	p.expect("INVITE")
-	require.NoError(t, c.Close())
-	require.ErrorIs(t, receive(t, got).err, ErrUnreachable)
 }
 
 func TestTrap06ATCPLegDoesNotLeaveByTheCallersConnection(t *testing.T) {
@@ -423,18 +237,6 @@ func TestTrap23EveryMessageHasAContactOfItsOwn(t *testing.T) {
 	assert.Positive(t, a.Address.Port)
 }
 
-func TestTrap16AFailedDialLeavesNoTransactionThatBlocks(t *testing.T) {
-	e := start(t, Handler{})
-	p := udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target(), FirstResponse: testT1})
-	inv := p.expect("INVITE")
-	require.ErrorIs(t, receive(t, got).err, ErrSilent)
-	for range 5 { // nobody reads these from the transaction: the leak check is the test
-		p.respond(inv, "503 Service Unavailable", reply{tag: "x"})
-		p.expect("ACK")
-	}
-}
-
 func TestTheLegsOfARequestThatOvertakesTheAnswerAreFound(t *testing.T) {
 	e := start(t, Handler{}, func(c *Config) { c.T1 = time.Second })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -459,42 +261,4 @@ func TestTheLegsOfARequestThatOvertakesTheAnswerAreFound(t *testing.T) {
 	d := receive(t, got)
 	require.NoError(t, d.err)
 	p.respondToBye(d.leg)
-}
-
-func TestServeThatEndsCancelsWhatRings(t *testing.T) {
-	e := start(t, Handler{})
-	p := udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target()})
-	inv := p.expect("INVITE")
-	p.respond(inv, "180 Ringing", reply{tag: "callee"})
-	p.silent()
-	e.stop()
-	c := p.expect("CANCEL")
-	require.ErrorIs(t, receive(t, got).err, ErrNotServing)
-	p.respond(c, "200 OK", reply{})
-	p.respond(inv, "487 Request Terminated", reply{tag: "callee"})
-	p.expect("ACK")
-}
-
-func TestOptionsAsksForASignOfLife(t *testing.T) {
-	e := start(t, Handler{})
-	p := udpPeer(t)
-	type result struct {
-		code int
-		err  error
-	}
-	ask := func() <-chan result {
-		ch := make(chan result, 1)
-		go func() { code, err := e.Options(t.Context(), p.target()); ch <- result{code, err} }()
-		return ch
-	}
-	got := ask()
-	opt := p.expect("OPTIONS sip:" + p.addr.String())
-	p.respond(opt, "503 Service Unavailable", reply{tag: "x"})
-	assert.Equal(t, result{503, nil}, receive(t, got))
-	got = ask()
-	p.expect("OPTIONS")
-	require.ErrorIs(t, receive(t, got).err, ErrSilent)
-	_, err := e.Options(t.Context(), "http://x")
-	require.ErrorContains(t, err, "not a SIP URI")
 }

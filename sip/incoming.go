@@ -51,11 +51,14 @@ func (e *Endpoint) onInvite(r responder) {
 	if !r.tx.OnCancel(func(*siplib.Request) { in.end(ErrCancelled) }) {
 		in.end(ErrCancelled)
 	}
-	r.tx.OnTerminate(func(_ string, err error) {
+	broken := func(_ string, err error) {
 		if errors.Is(err, siplib.ErrTransactionTransport) {
 			in.end(fmt.Errorf("%w: the caller's connection broke", ErrUnreachable))
 		}
-	})
+	}
+	if !r.tx.OnTerminate(broken) {
+		broken("", r.tx.Err())
+	}
 	if in.ctx.Err() != nil {
 		return // cancelled before anybody heard of it
 	}

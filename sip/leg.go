@@ -41,7 +41,7 @@ type Leg struct {
 
 	mu        sync.Mutex // guards what follows
 	sdp       []byte
-	remoteSeq uint32                          // highest CSeq of the far end
+	remoteSeq int64                           // highest CSeq of the far end, -1 before any
 	ours      bool                            // the INVITE in progress is ours
 	hung      bool                            // our BYE is sent, or about to be
 	acks      map[uint32]chan *siplib.Request // who waits for the ACK of which CSeq
@@ -51,7 +51,7 @@ func newLeg(d *dialog, target string, handle InDialog) *Leg {
 	l := &Leg{
 		dialog: d, target: target, handle: handle, order: newTurnstile(),
 		gone: make(chan struct{}), confirmed: make(chan struct{}), slot: make(chan struct{}, 1),
-		acks: make(map[uint32]chan *siplib.Request),
+		acks: make(map[uint32]chan *siplib.Request), remoteSeq: -1,
 	}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
@@ -91,10 +91,10 @@ func (l *Leg) Target() string { return l.target }
 func (l *Leg) advance(seq uint32, again bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if seq < l.remoteSeq || seq == l.remoteSeq && !again {
+	if n := int64(seq); n < l.remoteSeq || n == l.remoteSeq && !again {
 		return false
 	}
-	l.remoteSeq = seq
+	l.remoteSeq = int64(seq)
 	return true
 }
 

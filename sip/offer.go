@@ -1,6 +1,10 @@
 package sip
 
-import "time"
+import (
+	"time"
+
+	siplib "github.com/emiago/sipgo/sip"
+)
 
 // onReinvite answers a re-INVITE of the far end (RFC 3261 section 14.2).
 func (l *Leg) onReinvite(r responder) {
@@ -18,13 +22,11 @@ func (l *Leg) onReinvite(r responder) {
 	}
 	ack := l.expectACK(seq)
 	res := r.build(200, "OK", answer)
-	if err := r.send(res); err != nil {
+	if !l.agree(r, offer, res) {
 		l.forgetACK(seq)
 		<-l.slot
 		return
 	}
-	l.setSDP(offer)
-	l.dialog.refresh(r.req)
 	run := func() {
 		defer r.e.guard("confirming a re-INVITE", nil)
 		req := l.confirm(r, res, seq, ack)
@@ -59,10 +61,20 @@ func (l *Leg) onUpdate(r responder) {
 		r.answer(ref.code, ref.reason, ref.headers...)
 		return
 	}
-	if r.send(r.build(200, "OK", answer)) == nil {
-		l.setSDP(offer)
-		l.dialog.refresh(r.req)
+	l.agree(r, offer, r.build(200, "OK", answer))
+}
+
+// agree sends the answer to an offer. What was offered is in force before the
+// far end can see the answer, and is taken back if that could not be sent.
+func (l *Leg) agree(r responder, offer []byte, res *siplib.Response) bool {
+	before := l.SDP()
+	l.setSDP(offer)
+	l.dialog.refresh(r.req)
+	if r.send(res) != nil {
+		l.setSDP(before)
+		return false
 	}
+	return true
 }
 
 // giveSlot lets an INVITE of the far end be in progress. If there is one
