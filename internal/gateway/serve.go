@@ -47,7 +47,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	start(func(ctx context.Context) error { return api.Serve(ctx, g.api, g.handler()) })
 	start(g.health.watch)
 	start(g.recover)
-	g.opt.Log.Info("consentgw is up", "node", g.cfg.Node.ID, "api", g.APIAddr())
+	g.opt.Log.Info("consentgw is up", "node", g.cfg.Node.ID, "api", g.APIAddr(), "trunk", g.trunkNames())
 
 	var failure error
 	select {
@@ -71,6 +71,14 @@ func (g *Gateway) finishCalls(endCalls func()) {
 		endCalls()
 		g.calls.Drain(context.Background())
 	}
+}
+
+// trunkNames are the addresses for carriers, such as "udp:127.0.0.1:5060".
+func (g *Gateway) trunkNames() (names []string) {
+	for _, a := range g.TrunkAddrs() {
+		names = append(names, a.Transport+":"+a.AddrPort.String())
+	}
+	return names
 }
 
 func (g *Gateway) trunkHandler(calls context.Context) sip.Handler {
