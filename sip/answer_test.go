@@ -264,3 +264,17 @@ func TestTrap25AnswerOfOneCallDoesNotHoldUpAnother(t *testing.T) {
 	q.call(e.udp(), request{callID: "other"})
 	assert.Equal(t, "other", receive(t, legs).CallID())
 }
+
+func TestNoByeIsSentAfterTheFarEndsBye(t *testing.T) {
+	h, legs, _ := answering(InDialog{}) // hangs up as soon as the leg's context ends
+	e := start(t, h)
+	p := udpPeer(t)
+	for range 100 {
+		id := newToken()
+		tag := p.call(e.udp(), request{callID: id}).tag("To")
+		receive(t, legs)
+		p.request(e.udp(), request{method: "BYE", callID: id, seq: 2, toTag: tag})
+		p.expect("SIP/2.0 200")
+	}
+	p.silent()
+}

@@ -28,19 +28,20 @@ func edit(text, line, by string) string {
 	return strings.Join(kept, "\r\n") + "\r\n\r\n" + body
 }
 
-func TestTrap17ARequestIsCheckedBeforeAnyStateIsMade(t *testing.T) {
-	calls := make(chan struct{}, 64)
-	e := start(t, Handler{Invite: func(context.Context, *Incoming) { calls <- struct{}{} }})
+// A badRequest is a change to a good INVITE and what it is answered with.
+type badRequest struct {
+	change func(string) string
+	want   string
+}
+
+func badRequests() map[string]badRequest {
 	line := func(old, by string) func(string) string {
 		return func(s string) string { return edit(s, old, by) }
 	}
 	add := func(header string) func(string) string {
 		return func(s string) string { return strings.Replace(s, "\r\n\r\n", "\r\n"+header+"\r\n\r\n", 1) }
 	}
-	tests := map[string]struct {
-		change func(string) string
-		want   string
-	}{
+	return map[string]badRequest{
 		"no From":                   {line("From", ""), "400 Missing From"},
 		"no To":                     {line("To", ""), "400 Missing To"},
 		"no Call-ID":                {line("Call-ID", ""), "400 Missing Call-ID"},
@@ -72,7 +73,12 @@ func TestTrap17ARequestIsCheckedBeforeAnyStateIsMade(t *testing.T) {
 		}, "481 Call/Transaction Does Not Exist"},
 		"an unknown method": {func(s string) string { return strings.ReplaceAll(s, "INVITE", "FOO") }, "405 Method Not Allowed"},
 	}
-	for name, tt := range tests {
+}
+
+func TestTrap17ARequestIsCheckedBeforeAnyStateIsMade(t *testing.T) {
+	calls := make(chan struct{}, 64)
+	e := start(t, Handler{Invite: func(context.Context, *Incoming) { calls <- struct{}{} }})
+	for name, tt := range badRequests() {
 		t.Run(name, func(t *testing.T) {
 			p := udpPeer(t)
 			text := tt.change(p.text(request{method: "INVITE", callID: newToken(), body: testOffer}))

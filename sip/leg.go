@@ -104,6 +104,11 @@ func (l *Leg) finish(cause error) bool {
 	if !l.dialog.e.registry.removeLeg(l) {
 		return false
 	}
+	// Before the context ends: whoever it wakes may hang up, and a dialog that
+	// the far end has ended gets no BYE.
+	l.mu.Lock()
+	l.hung = true
+	l.mu.Unlock()
 	l.end(cause)
 	close(l.gone)
 	return true

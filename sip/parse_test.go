@@ -135,3 +135,21 @@ func TestABodyThatMayBeIgnoredIsNoReasonToRefuse(t *testing.T) {
 	needed := parseRequest(t, p.text(request{method: "INVITE", contentType: "text/plain", body: "x"}))
 	assert.False(t, bodyAcceptable(needed))
 }
+
+func TestCompactHeaderNamesAreThoseOfTheRegistry(t *testing.T) {
+	for compact, long := range map[string]string{
+		"a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition", "e": "content-encoding",
+		"f": "from", "i": "call-id", "j": "reject-contact", "k": "supported", "l": "content-length", "m": "contact",
+		"n": "identity-info", "o": "event", "r": "refer-to", "s": "subject", "t": "to", "u": "allow-events", "v": "via",
+		"x": "session-expires", "y": "identity", "z": "z", " K ": "supported", "Via": "via", "": "",
+	} {
+		assert.Equal(t, long, longForm(compact), compact)
+	}
+}
+
+func TestHeadersThatBelongToTheDialogAreRefused(t *testing.T) {
+	for _, name := range []string{"Via", "v", "FROM", "t", "Call-ID", "CSeq", "m", "Max-Forwards", "Route", "Record-Route", "l", "Content-Type", "", "a b", "a:b"} {
+		assert.Error(t, checkHeaders([]Header{{name, "x"}}), name)
+	}
+	assert.NoError(t, checkHeaders([]Header{{"X-Consent-Status", "granted"}, {"Reason", `SIP;text="é"`}}))
+}

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"fmt"
 	"net"
 	"testing"
 
@@ -77,4 +78,17 @@ func TestOptionsAsksForASignOfLife(t *testing.T) {
 	require.ErrorIs(t, receive(t, got).err, ErrSilent)
 	_, err := e.Options(t.Context(), "http://x")
 	require.ErrorContains(t, err, "not a SIP URI")
+}
+
+func TestANameIsLookedUpOnce(t *testing.T) {
+	e := start(t, Handler{})
+	p := udpPeer(t)
+	got := make(chan error, 1)
+	go func() {
+		_, err := e.Options(t.Context(), fmt.Sprint("sip:localhost:", p.addr.Port()))
+		got <- err
+	}()
+	opt := p.expect("OPTIONS sip:localhost:")
+	p.respond(opt, "200 OK", reply{tag: "x"})
+	require.NoError(t, receive(t, got))
 }
