@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	// What the program is made of: the go command must not take the result of
+	// an older build for that of this one.
+	_ "consentgw/internal/demo"
+	_ "consentgw/internal/gateway"
 	"consentgw/internal/storetest"
 
 	"go.uber.org/goleak"
@@ -32,6 +36,10 @@ func (b built) Run() int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if _, err := os.ReadDir("../../cmd/consentgw"); err != nil { // looked at, for the same reason
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	binary := filepath.Join(dir, "consentgw")
 	if out, err := exec.Command("go", "build", "-o", binary, "consentgw/cmd/consentgw").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
@@ -64,5 +72,17 @@ func needsReal(t *testing.T) {
 		t.Fatalf("%s is not installed, and %s=1", name, storetest.RequireReal)
 	default:
 		t.Skipf("%s is not installed", name)
+	}
+}
+
+// needsRoot does the same where SIPp may not open the raw sockets by which it
+// sends RTP.
+func needsRoot(t *testing.T) {
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv(storetest.RequireReal) == "1":
+		t.Fatalf("SIPp sends RTP as root only, and %s=1", storetest.RequireReal)
+	default:
+		t.Skip("SIPp sends RTP as root only")
 	}
 }

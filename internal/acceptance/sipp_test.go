@@ -137,6 +137,9 @@ func portOf(addr string) string {
 	return port
 }
 
+// speechPackets is how many packets of 20 ms speechPCAP has.
+const speechPackets = 50
+
 // speechPCAP is a capture of one second of A-law in RTP, for SIPp to play: what
 // it holds above UDP is sent with the ports and addresses of the call.
 func speechPCAP() []byte {
@@ -147,8 +150,8 @@ func speechPCAP() []byte {
 		}
 	}
 	write(binary.LittleEndian, uint32(0xA1B2C3D4), uint16(2), uint16(4), uint32(0), uint32(0), uint32(65535), uint32(1))
-	speech := tone(440, 8000)
-	for i := range 50 {
+	speech := tone(440, 160*speechPackets)
+	for i := range speechPackets {
 		const payload, headers = 160, 14 + 20 + 8 + 12
 		write(binary.LittleEndian, uint32(1), uint32(i*20000), uint32(headers+payload), uint32(headers+payload))
 		write(binary.BigEndian, [12]byte{}, uint16(0x0800)) // Ethernet, IPv4

@@ -77,6 +77,9 @@ func (s *site) recordsOf(calls []sippCall) map[string]*consent.Record {
 		if r.Press != nil {
 			require.Equal(t, map[string]string{"rtp": "rfc4733", "info": "sip-info"}[c.way], r.Press.Method, c)
 		}
+		if c.outcome() == "given" && c.way == "rtp" {
+			require.EqualValues(t, speechPackets, r.Recordings[0].Caller.Packets, c)
+		}
 		if c.outcome() != "given" && c.outcome() != "withdrawn" {
 			require.Empty(t, r.Recordings, c)
 		}
