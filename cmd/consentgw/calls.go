@@ -1,72 +1,54 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"text/tabwriter"
 	"time"
 
+	"consentgw/consent"
 	"consentgw/internal/api/client"
 
 	"github.com/spf13/cobra"
 )
 
-// remote are the flags of every command that talks to a running gateway.
-type remote struct {
-	api  string
-	json bool
-}
-
-func (r *remote) flags(c *cobra.Command) {
-	c.PersistentFlags().StringVar(&r.api, "api", "http://127.0.0.1:8080", "the gateway's API")
-	c.PersistentFlags().BoolVar(&r.json, "json", false, "print JSON")
-}
-
-func (r *remote) client() *client.Client { return client.New(r.api) }
-
-// print writes v as JSON if that was asked for, and says whether it did.
-func (r *remote) print(w io.Writer, v any) (bool, error) {
-	if !r.json {
-		return false, nil
-	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return true, e.Encode(v)
-}
-
 func callsCommand() *cobra.Command {
 	var r remote
-	c := &cobra.Command{Use: "calls", Short: "Look at live calls and hang them up", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	r.flags(c)
-	c.AddCommand(
-		&cobra.Command{Use: "list", Short: "List the live calls", Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return listCalls(cmd, r) }},
-		&cobra.Command{Use: "show CALL", Short: "Show one call, by record id or either Call-ID", Args: cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error { return showCall(cmd, r, args[0]) }},
+	c := group("calls", "Look at live calls, hang them up, pause their recording",
+		&cobra.Command{Use: "list", Short: "List the live calls, without numbers", Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return r.listCalls(cmd) }},
+		&cobra.Command{Use: "show CALL", Short: "Show the record of a call and its history, by record id or either Call-ID", Args: names("CALL"),
+			RunE: func(cmd *cobra.Command, args []string) error { return r.showCall(cmd, args[0]) }},
+		r.order("hangup", "End a live call"),
+		r.order("pause", "Pause the recording of a live call"),
+		r.order("resume", "Go on recording a live call that was paused"),
 	)
-	for verb, short := range map[string]string{
-		"hangup": "End a live call", "pause": "Pause the recording of a live call", "resume": "Go on recording a live call",
-	} {
-		c.AddCommand(&cobra.Command{Use: verb + " CALL", Short: short, Args: cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				status, err := r.client().Command(cmd.Context(), args[0], verb)
-				if err != nil {
-					return err
-				}
-				return printStatus(cmd, r, status)
-			}})
-	}
+	r.flags(c)
 	return c
 }
 
-func listCalls(cmd *cobra.Command, r remote) error {
+// order is a command that one live call obeys.
+func (r *remote) order(verb, short string) *cobra.Command {
+	return &cobra.Command{Use: verb + " CALL", Short: short + ", by record id or either Call-ID", Args: names("CALL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			status, err := r.client().Command(cmd.Context(), args[0], verb)
+			if err != nil {
+				return r.advise(err)
+			}
+			return r.printStatus(cmd, status)
+		}}
+}
+
+func (r *remote) listCalls(cmd *cobra.Command) error {
 	calls, err := r.client().Calls(cmd.Context())
 	if err != nil {
-		return err
+		return r.advise(err)
 	}
-	if done, err := r.print(cmd.OutOrStdout(), calls); done {
+	if r.json {
+		return printJSON(cmd.OutOrStdout(), append([]client.Call{}, calls...))
+	}
+	if len(calls) == 0 {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "no live calls")
 		return err
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
@@ -82,38 +64,55 @@ func listCalls(cmd *cobra.Command, r remote) error {
 }
 
 // showCall prints the record of a call that is named in any way.
-func showCall(cmd *cobra.Command, r remote, call string) error {
+func (r *remote) showCall(cmd *cobra.Command, call string) error {
 	status, err := r.client().Status(cmd.Context(), call)
 	if err != nil {
-		return err
+		return r.advise(err)
 	}
 	if status.RecordID == "" {
-		return fmt.Errorf("no such call")
+		if status.Degraded != "" {
+			return fmt.Errorf("the call cannot be looked up: %s", status.Degraded)
+		}
+		return errors.New("no such call has been seen; name it by record id or by the Call-ID of either leg")
 	}
 	record, err := r.client().Show(cmd.Context(), string(status.RecordID))
 	if err != nil {
+		return r.advise(err)
+	}
+	if r.json {
+		return printJSON(cmd.OutOrStdout(), record)
+	}
+	if err := r.printStatus(cmd, status); err != nil {
 		return err
 	}
-	if done, err := r.print(cmd.OutOrStdout(), record); done {
-		return err
-	}
-	if err := printStatus(cmd, r, status); err != nil {
-		return err
-	}
-	for _, e := range record.History {
-		fmt.Fprintf(cmd.OutOrStdout(), "  %s  %-18s %s\n", e.At.Format("15:04:05.000"), e.Type, e.Text)
-	}
-	return nil
+	return printRecord(cmd, record)
 }
 
-func printStatus(cmd *cobra.Command, r remote, s client.Status) error {
-	if done, err := r.print(cmd.OutOrStdout(), s); done {
-		return err
+// printRecord writes what one wants to know of a call at a glance. Numbers are
+// left to --json.
+func printRecord(cmd *cobra.Command, r *consent.Record) error {
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	fmt.Fprintf(w, "  trunk\t%s, route %s\n", r.Call.Trunk, r.Call.Route)
+	if n := r.Notice; n.ID != "" {
+		fmt.Fprintf(w, "  notice\t%s version %s in %q, heard %d of %d ms\n", n.ID, n.Version, n.Language, n.HeardMS, n.LengthMS)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "record %s: %s", s.RecordID, s.Status)
-	if s.Outcome != "" {
-		fmt.Fprintf(cmd.OutOrStdout(), " (%s)", s.Outcome)
+	if p := r.Press; p != nil {
+		fmt.Fprintf(w, "  decided by\ta key, by %s\n", p.Method)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), ", recording %s\n", s.Recording)
-	return nil
+	for _, rec := range r.Recordings {
+		fmt.Fprintf(w, "  recorder\t%s: %d packets of the caller, %d of the agent", rec.Recorder, rec.Caller.Packets, rec.Agent.Packets)
+		if rec.Fault != "" {
+			fmt.Fprintf(w, "; %s", rec.Fault)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, "  history\t(UTC)")
+	for _, e := range r.History {
+		fmt.Fprintf(w, "  %s\t%s", e.At.UTC().Format("15:04:05.000"), e.Type)
+		if e.Text != "" {
+			fmt.Fprintf(w, ": %s", e.Text)
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,25 +26,26 @@ const (
 	exitUsage  = 2 // the command line is wrong
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
-
-// run is main without the process.
-func run(args []string, stdout, stderr io.Writer) int {
+func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	// A second signal ends the process at once, as everybody expects.
 	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process: ctx ends with the first signal.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := command()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var usage *usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "consentgw: %v\nSee consentgw --help.\n", err)
+		fmt.Fprintf(stderr, "consentgw: %v\nSee %s --help.\n", err, cmd.CommandPath())
 		return exitUsage
 	case errors.Is(err, errReported):
 		return exitFailed
@@ -58,28 +60,41 @@ var errReported = errors.New("reported")
 // usageError is a mistake on the command line.
 type usageError struct{ error }
 
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
 func command() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "consentgw",
-		Short: "A call-recording consent gateway",
-		Long: `consentgw stands between a telephony trunk and a contact center. It answers the
+	root := group("consentgw", "A call-recording consent gateway",
+		demoCommand(), serveCommand(), checkCommand(), callsCommand(), consentCommand(), exportCommand())
+	root.Long = `consentgw stands between a telephony trunk and a contact center. It answers the
 caller, plays the recording notice, takes the key press, stores the decision,
 connects the call, and copies RTP to the recorder only while a stored consent is
 in force.
 
-Exit codes: 0 done, 1 failed or errors found, 2 wrong command line.`,
-		Version:       version,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+Exit codes: 0 done, 1 failed or errors found, 2 wrong command line.`
+	root.Version = version
+	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(demoCommand(), serveCommand(), checkCommand(), callsCommand(), consentCommand(), exportCommand())
-	for _, c := range root.Commands() {
-		checkArguments(c)
-	}
+	checkArguments(root)
 	return root
+}
+
+// group is a command that only holds others. Alone it prints its help.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	c.AddCommand(commands...)
+	return c
+}
+
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("unknown command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command %q", args[0])
 }
 
 // checkArguments makes every mistake in the arguments a usageError.
@@ -94,5 +109,18 @@ func checkArguments(c *cobra.Command) {
 	}
 	for _, sub := range c.Commands() {
 		checkArguments(sub)
+	}
+}
+
+// names wants one argument and says what it is if it is not there.
+func names(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0 || args[0] == "":
+			return fmt.Errorf("%s is missing", what)
+		case len(args) > 1:
+			return fmt.Errorf("want one %s, not %d", what, len(args))
+		}
+		return nil
 	}
 }
