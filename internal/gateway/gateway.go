@@ -65,11 +65,11 @@ func Listen(cfg *config.Config, opt Options) (g *Gateway, err error) {
 		opt.Now = time.Now
 	}
 	g = &Gateway{opt: opt, cfg: cfg, metrics: metrics.New(opt.Version), storeFor: storeTimeout(cfg)}
-	defer func() {
+	defer func(bound *Gateway) { // g is nil by then
 		if err != nil {
-			g.release()
+			err = errors.Join(err, bound.release())
 		}
-	}()
+	}(g)
 	if err := os.MkdirAll(cfg.Node.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("node.data: %w", err)
 	}
