@@ -16,6 +16,13 @@
 // To tag, the turn of every in-dialog request, and the sequence of responses
 // to our INVITEs. Nothing else may rely on order.
 //
+// # Traps
+//
+// "Trap 7" or "D3" in a comment counts a defect or a surprise of sipgo v1.7.2
+// that is worked around there. A test with that name shows that it is; where
+// there is none, the workaround is not to use the thing: sipgo's dialogs,
+// ServerTransactionContext (22), handlers registered while serving (21).
+//
 // # Privacy
 //
 // No error, log line or panic report of this package contains a number, a
