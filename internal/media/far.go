@@ -80,6 +80,24 @@ type target struct {
 	sa   syscall.Sockaddr // nil: cannot be sent to; used by one sender at a time
 }
 
+func newTarget(a netip.AddrPort) target { return target{addr: a, sa: sockaddr(a)} }
+
+// sockaddr is the address in the form of the system call; nil if it cannot be
+// sent to: no address, or port 0.
+func sockaddr(a netip.AddrPort) syscall.Sockaddr {
+	switch {
+	case !a.IsValid() || a.Port() == 0 || a.Addr().IsUnspecified():
+		return nil
+	case a.Addr().Is4():
+		return &syscall.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	return &syscall.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
 // agree makes the agreement that follows the one before, which may be nil.
 func agree(far Far, before *agreement) *agreement {
 	far.Addr, far.Signalled = unmap(far.Addr), far.Signalled.Unmap()
@@ -90,21 +108,25 @@ func agree(far Far, before *agreement) *agreement {
 	if before != nil && before.Addr == far.Addr {
 		a.route = before.route
 	} else {
-		a.route = &route{agreed: target{addr: far.Addr, sa: sockaddr(far.Addr)}}
+		a.route = &route{agreed: newTarget(far.Addr)}
 	}
 	return a
 }
 
 // destination is where a packet goes now: to the locked source (symmetric RTP,
 // RFC 4961), before that to the agreed address; nil is nowhere.
-func (a *agreement) destination() syscall.Sockaddr {
+func (a *agreement) destination() *target {
 	if a == nil || !a.Send || a.Addr.Port() == 0 || a.Addr.Addr().IsUnspecified() {
 		return nil
 	}
-	if locked := a.route.locked.Load(); locked != nil {
-		return locked.sa
+	to := a.route.locked.Load()
+	if to == nil {
+		to = &a.route.agreed
 	}
-	return a.route.agreed.sa
+	if to.sa == nil {
+		return nil
+	}
+	return to
 }
 
 // kind is what a payload type stands for under an agreement.

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"net"
 	"time"
 
 	"consentgw/internal/dtmf"
@@ -23,8 +22,6 @@ type keys struct {
 	rate    int
 	// due is when a press that lost its end counts as over; zero: all ended.
 	due time.Time
-	// armed is the read deadline that was set for it; zero: none.
-	armed time.Time
 }
 
 // Presses are the RFC 4733 key presses of the far end, from its locked source
@@ -47,7 +44,7 @@ func (s *Stream) press(now time.Time, h *heard) {
 }
 
 // expire ends the presses that lost their end. It is asked with every packet,
-// and by the read deadline when there is none.
+// and by the engine when it is due and none has come.
 func (s *Stream) expire(now time.Time) {
 	k := &s.keys
 	if k.due.IsZero() {
@@ -71,17 +68,4 @@ func (s *Stream) deliver(p dtmf.Press) {
 	default:
 		s.in.pressesLost.Add(1)
 	}
-}
-
-// arm sets a read deadline while a press has no end yet, so that silence cannot
-// hide its end. It touches the socket once or twice a press.
-func (k *keys) arm(now time.Time, conn *net.UDPConn) {
-	switch {
-	case k.due.IsZero() && k.armed.IsZero():
-		return
-	case !k.armed.IsZero() && now.Before(k.armed):
-		return
-	}
-	k.armed = k.due
-	conn.SetReadDeadline(k.due) // zero: none
 }

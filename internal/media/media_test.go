@@ -205,5 +205,9 @@ func run(t testing.TB, s *Stream) (stop func(cause error) error) {
 	return stop
 }
 
+func localOf(c *net.UDPConn) netip.AddrPort {
+	return unmap(c.LocalAddr().(*net.UDPAddr).AddrPort())
+}
+
 func far0() netip.AddrPort      { return netip.AddrPortFrom(netip.IPv4Unspecified(), 9) }
 func broadcast() netip.AddrPort { return netip.MustParseAddrPort("255.255.255.255:9") }

@@ -156,7 +156,7 @@ func (p *playback) try(now time.Time, far *agreement, offset int) bool {
 	seq := out.seq + 1
 	room := build(out.buf[:], p.last != far, far.PayloadType, seq, p.ts, p.s.ssrc)
 	p.clip.frame(room, offset, far.Law)
-	if p.s.socket.send(out.buf[:headerSize+frameBytes], destination) != nil {
+	if p.s.pair.rtp.send(out.buf[:headerSize+frameBytes], destination) != nil {
 		p.s.counts.errors.Add(1)
 		return false
 	}

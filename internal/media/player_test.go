@@ -37,7 +37,7 @@ func TestANoticeIsHeardToItsEndAtItsPace(t *testing.T) {
 		assert.Equal(t, Played{
 			Complete: true, Heard: 205 * time.Millisecond, Length: 205 * time.Millisecond, Packets: 11,
 			SSRC: l.b.SSRC(), FirstSeq: got[0].SequenceNumber, LastSeq: got[10].SequenceNumber,
-			StartedAt: begun, EndedAt: time.Now(),
+			StartedAt: begun, EndedAt: begun.Add(10 * frameTime),
 		}, played)
 		for i, p := range got[:10] {
 			assert.Equal(t, c.PCMU[i*frameBytes:(i+1)*frameBytes], p.Payload)

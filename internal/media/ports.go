@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -25,6 +24,7 @@ const (
 	// systemTries bounds how often the system is asked for another port when
 	// the neighbour of the one it gave is taken or still resting.
 	systemTries = 64
+	expedited   = 46 // RFC 3246 section 2.7
 )
 
 // PortsConfig says which ports a side uses.
@@ -36,6 +36,12 @@ type PortsConfig struct {
 	// Rest is how long a pair is not used again after a call, so that late
 	// packets of one call never reach the next. 0 means 30 seconds.
 	Rest time.Duration
+	// DSCP marks what is sent (RFC 2474), 1 to 63. 0 means 46, expedited
+	// forwarding, as for voice (RFC 4594 section 4.1); below 0: no mark.
+	DSCP int
+	// Engine moves the packets. Nil: one of its own. Sides whose streams relay to
+	// each other should share one.
+	Engine *Engine
 }
 
 // Ports hands out the RTP and RTCP socket pairs of one side: an even port and
@@ -68,6 +74,15 @@ type PortCounts struct {
 func NewPorts(cfg PortsConfig) *Ports {
 	if cfg.Rest == 0 {
 		cfg.Rest = defaultRest
+	}
+	switch {
+	case cfg.DSCP == 0:
+		cfg.DSCP = expedited
+	case cfg.DSCP < 0:
+		cfg.DSCP = 0
+	}
+	if cfg.Engine == nil {
+		cfg.Engine = NewEngine(EngineConfig{})
 	}
 	cfg.Addr = cfg.Addr.Unmap()
 	p := &Ports{cfg: cfg, now: time.Now, used: map[uint16]bool{}}
@@ -112,30 +127,12 @@ func (p *Ports) Close() error {
 // pair is the two sockets of a port pair in use.
 type pair struct {
 	port      uint16
-	rtp, rtcp *net.UDPConn
-}
-
-// opener opens the socket of the even port: bound, or connected as well.
-type opener func(local *net.UDPAddr) (*net.UDPConn, error)
-
-func (p *Ports) network() string {
-	if p.cfg.Addr.Is6() {
-		return "udp6"
-	}
-	return "udp4"
-}
-
-func (p *Ports) listen(local *net.UDPAddr) (*net.UDPConn, error) {
-	return net.ListenUDP(p.network(), local)
-}
-
-func (p *Ports) local(port uint16) *net.UDPAddr {
-	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.cfg.Addr, port))
+	rtp, rtcp conn
 }
 
 // take opens a pair: a rested one by chance, else the longest-rested. It binds
 // under the lock, which takes microseconds and is never on the packet path.
-func (p *Ports) take(open opener) (*pair, error) {
+func (p *Ports) take(how binding) (*pair, error) {
 	if !p.cfg.Addr.IsValid() {
 		return nil, errors.New("RTP ports have no local address")
 	}
@@ -146,19 +143,19 @@ func (p *Ports) take(open opener) (*pair, error) {
 	}
 	p.wake()
 	if p.system() {
-		return p.takeSystem(open)
+		return p.takeSystem(how)
 	}
-	return p.takeRange(open)
+	return p.takeRange(how)
 }
 
-func (p *Ports) takeRange(open opener) (*pair, error) {
+func (p *Ports) takeRange(how binding) (*pair, error) {
 	var foreign []uint16 // held by another process at this moment
 	defer func() { p.free = append(p.free, foreign...) }()
 	for len(p.free) > 0 {
 		i, last := rand.IntN(len(p.free)), len(p.free)-1
 		port := p.free[i]
 		p.free[i], p.free = p.free[last], p.free[:last]
-		got, err := p.bind(port, open)
+		got, err := p.bind(port, how)
 		if err == nil {
 			return got, nil
 		}
@@ -168,7 +165,7 @@ func (p *Ports) takeRange(open opener) (*pair, error) {
 		}
 	}
 	for i, r := range p.resting {
-		got, err := p.bind(r.port, open)
+		got, err := p.bind(r.port, how)
 		if err == nil {
 			p.resting = slices.Delete(p.resting, i, i+1)
 			p.hurried++
@@ -184,21 +181,21 @@ func (p *Ports) takeRange(open opener) (*pair, error) {
 
 // takeSystem lets the system choose. It asks again for a pair that still rests,
 // but takes it rather than give up.
-func (p *Ports) takeSystem(open opener) (*pair, error) {
+func (p *Ports) takeSystem(how binding) (*pair, error) {
 	var err error
 	for try := range systemTries {
-		var probe *net.UDPConn
-		if probe, err = p.listen(p.local(0)); err != nil {
+		var probe conn
+		if probe, err = p.cfg.Engine.bind(p.at(0, binding{})); err != nil {
 			return nil, fmt.Errorf("open RTP port: %w", err)
 		}
-		port := localOf(probe).Port() &^ 1
-		probe.Close()
+		port := probe.local().Port() &^ 1
+		probe.close()
 		i := slices.IndexFunc(p.resting, func(r rested) bool { return r.port == port })
 		if i >= 0 && try < systemTries/2 {
 			continue
 		}
 		var got *pair
-		if got, err = p.bind(port, open); err == nil {
+		if got, err = p.bind(port, how); err == nil {
 			if i >= 0 {
 				p.resting = slices.Delete(p.resting, i, i+1)
 				p.hurried++
@@ -212,15 +209,21 @@ func (p *Ports) takeSystem(open opener) (*pair, error) {
 	return nil, fmt.Errorf("%w: %s, ports of the system: %d tries, %d pairs in use", ErrNoPorts, p.cfg.Addr, systemTries, len(p.used))
 }
 
+// at completes a binding.
+func (p *Ports) at(port uint16, how binding) binding {
+	how.local, how.dscp = netip.AddrPortFrom(p.cfg.Addr, port), p.cfg.DSCP
+	return how
+}
+
 // bind opens both sockets of a pair or none.
-func (p *Ports) bind(port uint16, open opener) (*pair, error) {
-	rtp, err := open(p.local(port))
+func (p *Ports) bind(port uint16, how binding) (*pair, error) {
+	rtp, err := p.cfg.Engine.bind(p.at(port, how))
 	if err != nil {
 		return nil, fmt.Errorf("open RTP port: %w", err)
 	}
-	rtcp, err := p.listen(p.local(port + 1))
+	rtcp, err := p.cfg.Engine.bind(p.at(port+1, binding{deaf: how.deaf}))
 	if err != nil {
-		rtp.Close()
+		rtp.close()
 		return nil, fmt.Errorf("open RTCP port: %w", err)
 	}
 	p.used[port] = true
@@ -229,7 +232,7 @@ func (p *Ports) bind(port uint16, open opener) (*pair, error) {
 
 // release closes a pair and lays its ports to rest.
 func (p *Ports) release(got *pair) error {
-	err := errors.Join(got.rtp.Close(), got.rtcp.Close())
+	err := errors.Join(got.rtp.close(), got.rtcp.close())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.used, got.port)

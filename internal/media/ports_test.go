@@ -68,16 +68,16 @@ func TestPortsComeInPairsEvenAndOdd(t *testing.T) {
 		"IPv6":          NewPorts(PortsConfig{Addr: netip.IPv6Loopback()}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if probe, err := ports.listen(ports.local(0)); errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
+			if probe, err := ports.cfg.Engine.bind(ports.at(0, binding{})); errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
 				t.Skip("this machine has no such address")
 			} else {
 				require.NoError(t, err)
-				require.NoError(t, probe.Close())
+				require.NoError(t, probe.close())
 			}
 			for range 10 {
 				s := opened(t, ports)
 				assert.Zero(t, s.Local().Port()%2)
-				assert.Equal(t, s.Local().Port()+1, localOf(s.pair.rtcp).Port())
+				assert.Equal(t, s.Local().Port()+1, s.pair.rtcp.local().Port())
 				assert.Equal(t, ports.cfg.Addr, s.Local().Addr())
 			}
 			assert.Equal(t, PortCounts{Used: 10, Free: -1}, ports.Counts())
@@ -143,7 +143,7 @@ func TestWhenAllRestTheLongestRestedGoesFirst(t *testing.T) {
 func TestAPortOfAnotherProcessIsSkipped(t *testing.T) {
 	for _, offset := range []uint16{0, 1} {
 		ports, _ := rangeOf(t, 2)
-		taken, err := net.ListenUDP("udp4", ports.local(ports.cfg.Low+offset))
+		taken, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback(), ports.cfg.Low+offset)))
 		require.NoError(t, err)
 		defer taken.Close()
 		s := opened(t, ports)

@@ -1,9 +1,6 @@
 package media
 
 import (
-	"errors"
-	"fmt"
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"syscall"
@@ -13,11 +10,9 @@ import (
 // reads nothing.
 type Sender struct {
 	// Set by Ports.Sender, then constant.
-	ports *Ports
-	pair  *pair
-	// busy is held while a packet is sent; its holder owns the socket.
-	busy   atomic.Bool
-	socket *socket
+	ports  *Ports
+	pair   *pair
+	busy   atomic.Bool   // held while a packet is sent
 	errno  atomic.Uint32 // last error of the kernel, 0 none
 	closed atomic.Bool
 }
@@ -31,23 +26,15 @@ func (p *Ports) Sender(to netip.AddrPort) (*Sender, error) {
 	if err := UsableFar(to, netip.Addr{}); err != nil {
 		return nil, err
 	}
-	got, err := p.take(func(local *net.UDPAddr) (*net.UDPConn, error) {
-		return net.DialUDP(p.network(), local, net.UDPAddrFromAddrPort(to))
-	})
+	got, err := p.take(binding{to: to, deaf: true})
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSocket(got.rtp)
-	// Nobody reads these sockets: what comes in is to fill as little as possible.
-	err = errors.Join(err, got.rtp.SetReadBuffer(1), got.rtcp.SetReadBuffer(1))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open sender: %w", err), p.release(got))
-	}
-	return &Sender{ports: p, pair: got, socket: s}, nil
+	return &Sender{ports: p, pair: got}, nil
 }
 
 // Local is the address that packets come from.
-func (s *Sender) Local() netip.AddrPort { return localOf(s.pair.rtp) }
+func (s *Sender) Local() netip.AddrPort { return s.pair.rtp.local() }
 
 // Send tries once and never waits. It says false if the kernel did not take the
 // packet: no room, an earlier packet was refused (one error reported for one
@@ -57,7 +44,7 @@ func (s *Sender) Send(packet []byte) bool {
 		return false
 	}
 	defer s.busy.Store(false)
-	err := s.socket.send(packet, nil)
+	err := s.pair.rtp.send(packet, nil)
 	if errno, ok := err.(syscall.Errno); ok {
 		s.errno.Store(uint32(errno))
 	}

@@ -53,7 +53,8 @@ func (s *source) accept(a *agreement, from netip.AddrPort, p *packet, agreed boo
 	if s.count < probation {
 		return false
 	}
-	s.lock(&target{addr: from, sa: sockaddr(from)})
+	learned := newTarget(from)
+	s.lock(&learned)
 	return true
 }
 

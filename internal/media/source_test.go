@@ -89,10 +89,8 @@ func TestOnlyTheAgreedOrLearnedSourceIsBelieved(t *testing.T) {
 			for i, x := range c.arrivals {
 				assert.Equal(t, x.believe, got[i], "arrival %d from %s", i, x.from)
 			}
-			var want any
 			if c.sendsTo != "" {
-				want = sockaddr(netip.MustParseAddrPort(c.sendsTo))
-				require.Equal(t, want, a.destination())
+				require.Equal(t, newTarget(netip.MustParseAddrPort(c.sendsTo)), *a.destination())
 				return
 			}
 			assert.Nil(t, a.destination())
@@ -121,11 +119,11 @@ func TestALaterAgreementKeepsOrForgetsTheSource(t *testing.T) {
 	assert.Nil(t, held.destination())
 	assert.True(t, hear(held, nat), "the same address: the source stays")
 	resumed := agree(far, held)
-	assert.Equal(t, sockaddr(nat), resumed.destination())
+	assert.Equal(t, nat, resumed.destination().addr)
 
 	far.Addr = netip.MustParseAddrPort("192.0.2.99:5000")
 	moved := agree(far, resumed)
-	assert.Equal(t, sockaddr(far.Addr), moved.destination())
+	assert.Equal(t, far.Addr, moved.destination().addr)
 	assert.False(t, hear(moved, nat), "another address: learned anew")
 	assert.True(t, hear(moved, far.Addr))
 	assert.False(t, hear(moved, netip.MustParseAddrPort(agreedFrom)))

@@ -3,12 +3,8 @@ package media
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
-	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +14,9 @@ import (
 // ErrRunning: a stream has one packet loop in its life.
 var ErrRunning = errors.New("packet loop was started already")
 
+// errBroken: see maxReadErrors.
+var errBroken = errors.New("socket is broken")
+
 // maxReadErrors in a row, with no packet between them, end the packet loop: the
 // socket is broken, and retrying would only burn the processor.
 const maxReadErrors = 1000
@@ -26,11 +25,10 @@ const maxReadErrors = 1000
 // Ring and Stats may be called at any time beside Run.
 type Stream struct {
 	// Set by Ports.Open, then constant.
-	ports  *Ports
-	pair   *pair
-	local  netip.AddrPort
-	ssrc   uint32
-	socket *socket // used by the holder of out.token
+	ports *Ports
+	pair  *pair // the holder of out.token sends
+	local netip.AddrPort
+	ssrc  uint32
 	// Swapped whole; read without a lock. Nil: nothing agreed, nowhere, none.
 	far  atomic.Pointer[agreement]
 	peer atomic.Pointer[Stream]
@@ -53,15 +51,11 @@ type life struct{ running, closed atomic.Bool }
 // first and is counted. The error is or wraps [ErrNoPorts], [ErrPortsClosed],
 // or what the system said (no such address, too many open files).
 func (p *Ports) Open() (*Stream, error) {
-	got, err := p.take(p.listen)
+	got, err := p.take(binding{})
 	if err != nil {
 		return nil, err
 	}
-	socket, err := newSocket(got.rtp)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open stream: %w", err), p.release(got))
-	}
-	s := &Stream{ports: p, pair: got, local: localOf(got.rtp), ssrc: NewSSRC(), socket: socket}
+	s := &Stream{ports: p, pair: got, local: got.rtp.local(), ssrc: NewSSRC()}
 	s.keys.presses = make(chan dtmf.Press, pressBuffer)
 	s.out.start()
 	return s, nil
@@ -92,8 +86,14 @@ func (s *Stream) SSRC() uint32 { return s.ssrc }
 func (s *Stream) Connect(far Far) { s.far.Store(agree(far, s.far.Load())) }
 
 // RelayTo sends what this stream receives from now on to the far end of peer.
-// Nil: nowhere.
-func (s *Stream) RelayTo(peer *Stream) { s.peer.Store(peer) }
+// Nil: nowhere. If both run already it may wait some milliseconds until one
+// thread reads them both.
+func (s *Stream) RelayTo(peer *Stream) {
+	s.peer.Store(peer)
+	if peer != nil {
+		s.ports.cfg.Engine.beside(s, peer)
+	}
+}
 
 // TapTo copies what this stream receives from now on to t. Nil: no copies. One
 // packet may still be on its way to the tap before; the gate is what ends
@@ -107,64 +107,12 @@ func (s *Stream) Run(ctx context.Context) error {
 	if s.life.running.Swap(true) {
 		return ErrRunning
 	}
-	ctx, end := context.WithCancel(ctx)
-	woken := make(chan struct{})
-	context.AfterFunc(ctx, func() {
-		defer close(woken)
-		s.pair.rtp.SetReadDeadline(time.Unix(1, 0))
-		s.pair.rtcp.SetReadDeadline(time.Unix(1, 0))
-	})
-	var rtcp sync.WaitGroup
-	defer rtcp.Wait()
-	defer func() { end(); <-woken }()
-	rtcp.Go(func() { s.readRTCP(ctx) })
-	return s.readRTP(ctx)
+	return s.ports.cfg.Engine.run(ctx, s)
 }
 
-func (s *Stream) readRTP(ctx context.Context) error {
-	buf := make([]byte, maxPacket+1) // one more, to see that a datagram is longer
-	for broken := 0; broken < maxReadErrors; {
-		n, from, err := s.pair.rtp.ReadFromUDPAddrPort(buf)
-		now := time.Now()
-		switch {
-		case err == nil:
-			broken = 0
-			s.handle(now, buf[:n], from)
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			s.expire(now)
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("stream %s: %w", s.local, err)
-		default:
-			broken++
-			s.in.readErrors.Add(1)
-		}
-		s.keys.arm(now, s.pair.rtp)
-		// After arm, which may have moved the deadline that ctx set.
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-	}
-	return fmt.Errorf("stream %s: socket is broken", s.local)
-}
-
-// readRTCP empties the RTCP socket: reports are counted and otherwise ignored,
-// so nothing in them can move anything.
-func (s *Stream) readRTCP(ctx context.Context) {
-	buf := make([]byte, maxPacket)
-	for broken := 0; broken < maxReadErrors && ctx.Err() == nil; {
-		_, _, err := s.pair.rtcp.ReadFromUDPAddrPort(buf)
-		switch {
-		case err == nil:
-			broken = 0
-			s.in.rtcp.Add(1)
-		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
-			return
-		default:
-			broken++
-			s.in.readErrors.Add(1)
-		}
-	}
-}
+// report takes one datagram of the RTCP port: it is counted and otherwise
+// ignored, so nothing in it can move anything.
+func (s *Stream) report() { s.in.rtcp.Add(1) }
 
 // heard is a packet of the far end, with what it is under which agreement.
 type heard struct {
@@ -174,7 +122,7 @@ type heard struct {
 	far  *agreement
 }
 
-// handle takes one datagram: is it RTP, is it the far end's, is it a key; then
+// handle takes one datagram from an unmapped address: is it RTP, is it the far end's, is it a key; then
 // to the peer, then to the tap.
 func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort) {
 	h, ok := s.accept(data, from)
@@ -206,7 +154,7 @@ func (s *Stream) accept(data []byte, from netip.AddrPort) (h heard, ok bool) {
 	case !h.far.Receive:
 		s.in.held.Add(1)
 	default:
-		return h, s.agreed(&h, unmap(from))
+		return h, s.agreed(&h, from)
 	}
 	return h, false
 }
