@@ -26,11 +26,21 @@ const (
 	exitUsage  = 2 // the command line is wrong
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the process at once, as everybody expects.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+func main() { os.Exit(run(signalled(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// signalled returns a context that the first signal ends. The second ends the
+// process at once, as everybody expects.
+func signalled() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // as long as the process
+		<-signals
+		end()
+		<-signals
+		os.Exit(exitFailed)
+	}()
+	return ctx
 }
 
 // run is main without the process: ctx ends with the first signal.

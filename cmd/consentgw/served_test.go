@@ -105,8 +105,9 @@ func writeNotice(t *testing.T, dir string) {
 	}
 }
 
-// newServed starts everything but the gateway.
-func newServed(t *testing.T) *served {
+// newServed starts everything but the gateway. The phones repeat their
+// signalling after t1.
+func newServed(t *testing.T, t1 time.Duration) *served {
 	s := &served{t: t, dir: t.TempDir(), log: newJournal()}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("the event that the test waits for did not come"))
 	t.Cleanup(cancel)
@@ -115,10 +116,10 @@ func newServed(t *testing.T) *served {
 	s.recorder, err = phone.NewRecorder(netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 	require.NoError(t, err)
 	t.Cleanup(s.recorder.Close)
-	s.center, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Ring: answer})
+	s.center, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", T1: t1, Ring: answer})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.center.Close()) })
-	s.caller, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0"})
+	s.caller, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", T1: t1})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.caller.Close()) })
 	return s
@@ -126,7 +127,7 @@ func newServed(t *testing.T) *served {
 
 // serve starts the gateway and waits until it says that it is up.
 func serve(t *testing.T) *served {
-	s := newServed(t)
+	s := newServed(t, 0)
 	file := writeConfigFor(t, s.dir, "", s)
 	serving, end := context.WithCancel(context.Background())
 	code := make(chan int, 1)

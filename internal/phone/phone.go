@@ -25,6 +25,9 @@ type Config struct {
 	Listen string       // such as "udp:127.0.0.1:0"
 	Codecs []sdp.Codec  // what it speaks, in its order; nil: PCMA, PCMU, telephone-event
 	Log    *slog.Logger // nil: nothing is logged
+	// T1 is how soon its signalling is repeated (RFC 3261 17.1.1.1), and 64 of
+	// it is when it gives up; 0: 500 ms.
+	T1 time.Duration
 	// Ring takes the incoming calls, each on its own goroutine; nil: busy.
 	Ring func(ctx context.Context, r *Ring)
 }
@@ -48,7 +51,7 @@ func New(cfg Config) (*Phone, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	endpoint, err := sip.Listen(sip.Config{Listen: []string{cfg.Listen}, UserAgent: "consentgw-phone", Log: cfg.Log})
+	endpoint, err := sip.Listen(sip.Config{Listen: []string{cfg.Listen}, UserAgent: "consentgw-phone", T1: cfg.T1, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
