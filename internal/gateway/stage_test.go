@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"math"
@@ -55,8 +56,14 @@ var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 // patience ends a test whose event never comes; it is no measure of anything.
 const patience = 30 * time.Second
 
-// TestMain fails if a goroutine of any call is left after the last test.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain fails if a goroutine of any call is left after the last test. The
+// scripts mostly wait for their events, so more of them run at once than there
+// are processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "8")
+	goleak.VerifyTestMain(m)
+}
 
 func newStage(t *testing.T) *stage {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("the event that the test waits for did not come"))
