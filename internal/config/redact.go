@@ -6,12 +6,21 @@ import (
 	"strings"
 )
 
-// What stands for a password that is set.
-const redacted = "(set)"
-
 // Redacted is a copy to show to people: passwords are replaced.
 func (c *Config) Redacted() *Config {
 	shown := *c
+	shown.Trunks = slices.Clone(c.Trunks)
+	for i := range shown.Trunks {
+		shown.Trunks[i].Auth = shown.Trunks[i].Auth.redact()
+	}
+	shown.Platforms = slices.Clone(c.Platforms)
+	for i := range shown.Platforms {
+		targets := slices.Clone(shown.Platforms[i].Targets)
+		for j := range targets {
+			targets[j].Auth = targets[j].Auth.redact()
+		}
+		shown.Platforms[i].Targets = targets
+	}
 	if c.Store.Redis != nil {
 		redis := c.Store.Redis.redact()
 		shown.Store.Redis = &redis
@@ -55,6 +64,13 @@ func (s Side) LogValue() slog.Value {
 		slog.String("media", s.Media.String()),
 		slog.Int("pairs", s.Ports.Pairs()),
 	)
+}
+
+func (a *Auth) redact() *Auth {
+	if a == nil {
+		return nil
+	}
+	return &Auth{Username: a.Username, Password: a.Password.redact(), Realm: a.Realm}
 }
 
 func (r Redis) redact() Redis {
