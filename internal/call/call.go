@@ -35,7 +35,7 @@ type Call struct {
 	id    consent.RecordID // constant
 	svc   *Service         // constant
 	trunk string           // constant
-	route *route           // constant
+	route journey          // constant
 	log   *slog.Logger     // constant
 	end   context.CancelCauseFunc
 

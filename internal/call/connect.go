@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"consentgw/consent"
+	"consentgw/internal/target"
 	"consentgw/prompts"
 	"consentgw/sip"
 )
@@ -76,10 +77,10 @@ func (c *Call) consentHeaders() []sip.Header {
 func (c *Call) dial(ctx context.Context, headers []sip.Header) (*sip.Leg, error) {
 	var failures []error
 	began := c.now()
-	for _, t := range c.route.platform.order(began) {
+	for _, t := range c.route.platform.Targets.Order(began) {
 		leg, err := c.try(ctx, t, headers)
 		if err == nil {
-			t.failedAt.Store(0)
+			t.Answered()
 			c.svc.Metrics.Setup(c.now().Sub(c.rec.Call.InvitedAt).Seconds())
 			return leg, nil
 		}
@@ -88,12 +89,13 @@ func (c *Call) dial(ctx context.Context, headers []sip.Header) (*sip.Leg, error)
 		}
 		failures = append(failures, err)
 		word := failureWord(err)
-		c.log.Warn("target failed", "target", t.URI, "reason", word)
-		if !failsOver(err) {
+		c.log.Warn("target failed", "target", t.URI(), "reason", word)
+		if !c.route.platform.FailoverOn.Has(failureCode(err)) {
+			t.Answered()
 			break
 		}
-		t.failedAt.Store(c.now().UnixMilli())
-		c.svc.Metrics.Failover(c.route.platform.name, word)
+		t.Failed(c.now())
+		c.svc.Metrics.Failover(c.route.platform.Name, word)
 	}
 	return nil, fmt.Errorf("%w: %w", errNoTarget, errors.Join(failures...))
 }
@@ -102,18 +104,18 @@ func (c *Call) dial(ctx context.Context, headers []sip.Header) (*sip.Leg, error)
 // tried. A caller has waited through a notice already.
 const firstResponse = 3 * time.Second
 
-func (c *Call) try(ctx context.Context, t *target, headers []sip.Header) (*sip.Leg, error) {
+func (c *Call) try(ctx context.Context, t *target.Hop, headers []sip.Header) (*sip.Leg, error) {
 	var offer []byte
 	if err := c.do(ctx, func() {
-		c.rec.Call.Target = t.URI
-		c.rec.Note(c.now(), "dialing", t.URI)
+		c.rec.Call.Target = t.URI()
+		c.rec.Note(c.now(), "dialing", t.URI())
 		offer = c.agent.offer(c.caller.agreed)
 	}); err != nil {
 		return nil, err
 	}
 	leg, err := c.svc.Platform.Dial(ctx, sip.Invite{
-		Target: t.URI, Called: c.rec.Call.Called, Caller: c.rec.Subject, Headers: headers, Offer: offer,
-		FirstResponse: firstResponse, Answer: c.route.platform.answer,
+		Target: t.URI(), Called: c.route.to, Caller: c.route.from, Headers: headers, Offer: offer,
+		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		InDialog: c.inDialog(c.agent),
 	})
@@ -154,14 +156,15 @@ func (c *Call) answeredBy(leg *sip.Leg) error {
 	return nil
 }
 
-// failsOver says whether another target may do better: the target is dead,
-// silent or overloaded. A busy or declining one is an answer of the platform.
-func failsOver(err error) bool {
+// failureCode is the SIP status that a target refused with, or 0 if it is dead
+// or silent. A busy or declining one is an answer of the platform, and no reason
+// to try another: see [config.FailoverOn].
+func failureCode(err error) int {
 	var status *sip.StatusError
 	if errors.As(err, &status) {
-		return status.Code == 408 || status.Code >= 500 && status.Code < 600
+		return status.Code
 	}
-	return true
+	return 0
 }
 
 func failureWord(err error) string {

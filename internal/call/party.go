@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"consentgw/internal/dtmf"
@@ -24,16 +25,22 @@ type party struct {
 	signalled netip.Addr                // where its signalling comes from
 	ours      func(netip.AddrPort) bool // is it a media socket of this gateway?
 	leg       *sip.Leg                  // nil until answered
-	local     sdp.Local                 // our description, its version stepped with every change
-	described []byte                    // our description as last sent
+	negotiation
+	info    chan dtmf.Press // keys that came by SIP INFO; the leg sends
+	early   context.Context // ends when early media has begun
+	began   context.CancelFunc
+	running context.Context // ends when the packet loop is to end
+	stop    context.CancelFunc
+	stopped chan struct{} // closed when the packet loop has ended
+	pressed presses
+}
+
+// negotiation is where offer and answer have come to on one side.
+type negotiation struct {
+	laws      []sdp.Codec // what we agree to
+	local     sdp.Local   // our description, its version stepped with every change
+	described []byte      // our description as last sent
 	agreed    sdp.Agreed
-	info      chan dtmf.Press // keys that came by SIP INFO; the leg sends
-	early     context.Context // ends when early media has begun
-	began     context.CancelFunc
-	running   context.Context // ends when the packet loop is to end
-	stop      context.CancelFunc
-	stopped   chan struct{} // closed when the packet loop has ended
-	pressed   presses
 }
 
 // presses is what is remembered of a party's keys.
@@ -48,7 +55,7 @@ func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr
 	if err != nil {
 		return nil, err
 	}
-	p := &party{name: name, stream: stream, signalled: signalled, ours: s.holds, info: make(chan dtmf.Press, 16)}
+	p := &party{name: name, stream: stream, signalled: signalled, ours: s.holds, info: make(chan dtmf.Press, 16), negotiation: negotiation{laws: lawsOf(nil)}}
 	local := stream.Local()
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}
 	p.running, p.stop = context.WithCancel(context.Background())
@@ -74,7 +81,16 @@ func (p *party) hush() {
 	p.stream.Close()
 }
 
-func laws() []sdp.Codec { return []sdp.Codec{sdp.PCMA(), sdp.PCMU(), sdp.Event8000()} }
+// lawsOf are the codecs of a trunk's list, or both laws; key presses always.
+func lawsOf(names []string) []sdp.Codec {
+	var list []sdp.Codec
+	for _, c := range []sdp.Codec{sdp.PCMA(), sdp.PCMU()} {
+		if len(names) == 0 || slices.Contains(names, c.Name) {
+			list = append(list, c)
+		}
+	}
+	return append(list, sdp.Event8000())
+}
 
 // accept answers an offer of the far end, the first or a later one, and points
 // the stream where it says.
@@ -83,10 +99,10 @@ func (p *party) accept(offer *sdp.Session) error {
 	var agreed sdp.Agreed
 	var err error
 	if p.described == nil {
-		answer, agreed, err = sdp.NewAnswer(offer, p.local, laws())
+		answer, agreed, err = sdp.NewAnswer(offer, p.local, p.laws)
 	} else {
 		p.local.Version++
-		answer, agreed, err = sdp.ReAnswer(offer, p.local, laws(), p.agreed.Audio)
+		answer, agreed, err = sdp.ReAnswer(offer, p.local, p.laws, p.agreed.Audio)
 	}
 	if err != nil {
 		return err

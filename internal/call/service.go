@@ -67,9 +67,14 @@ func New(cfg Config) *Service {
 // due, so it has nothing to return.
 func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
 	in.Progress(100, "Trying", nil)
-	c, refusal := s.admit(in)
+	j, refusal := s.Plan.find(in.Source().Addr(), in.Caller(), in.Called(), s.Now())
 	if refusal != nil {
-		s.refuse(in, refusal)
+		s.refuse(in, j.trunk.Name, refusal)
+		return
+	}
+	c, refusal := s.admit(in, j)
+	if refusal != nil {
+		s.refuse(in, j.trunk.Name, refusal)
 		return
 	}
 	ctx, end := context.WithCancelCause(ctx)
@@ -140,6 +145,8 @@ func (s *Service) enter(c *Call, maxCalls int) *refusal {
 	switch {
 	case s.draining:
 		return refuseDraining
+	case s.Plan.maxCalls > 0 && len(s.live) >= s.Plan.maxCalls:
+		return refuseFull
 	case maxCalls > 0 && s.perTrunk[c.trunk] >= maxCalls:
 		return refuseTrunkFull
 	}
