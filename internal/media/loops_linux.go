@@ -65,9 +65,6 @@ func (e *loops) run(ctx context.Context, s *Stream) error {
 	if !ok || !also {
 		return fmt.Errorf("port %d is of another engine", s.pair.port)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	seat := &rtp.seat
 	if err := seat.take(e, s, rtp.fd, rtcp.fd); err != nil {
 		return fmt.Errorf("stream %s: %w", s.local, err)
@@ -75,9 +72,14 @@ func (e *loops) run(ctx context.Context, s *Stream) error {
 	defer seat.leave()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
 	case err := <-seat.gone:
 		return fmt.Errorf("stream %s: %w", s.local, err)
+	}
+	select {
+	case err := <-seat.gone: // the socket was closed before
+		return fmt.Errorf("stream %s: %w", s.local, err)
+	default:
+		return context.Cause(ctx)
 	}
 }
 
@@ -174,27 +176,42 @@ func (x *seat) move(to *loop) {
 
 // hold counts a stream in on a loop, which starts if it is the first: on the
 // wanted one if that runs and is of this engine, else on the one with the
-// fewest.
+// most that has room, so that few threads wake for many streams, else on the one
+// with the fewest.
 func (e *loops) hold(wanted *loop) (*loop, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	least := e.all[0]
+	best := e.all[0]
 	for _, l := range e.all {
 		if l == wanted && l.streams > 0 {
-			least = l
+			best = l
 			break
 		}
-		if l.streams < least.streams {
-			least = l
+		if l.better(best) {
+			best = l
 		}
 	}
-	if least.streams == 0 {
-		if err := least.start(); err != nil {
+	if best.streams == 0 {
+		if err := best.start(); err != nil {
 			return nil, err
 		}
 	}
-	least.streams++
-	return least, nil
+	best.streams++
+	return best, nil
+}
+
+// roomy is how many streams a loop gets before the next one starts. With so
+// many it is awake for a third of the time, and a packet waits for few others.
+const roomy = 512
+
+// better reports whether a stream should rather sit on l.
+func (l *loop) better(other *loop) bool {
+	switch {
+	case l.streams < roomy && other.streams < roomy:
+		return l.streams > other.streams
+	default:
+		return l.streams < other.streams
+	}
 }
 
 // release counts a stream out. With the last one its loop ends.
@@ -213,6 +230,12 @@ type pace struct {
 	lively  bool
 	packets int // since then
 	since   time.Time
+}
+
+// rest is how long to let packets gather, when so much of the tick is over: at
+// least a quarter, for somebody else may want the processor.
+func (p *pace) rest(over time.Duration) time.Duration {
+	return max(p.tick-over, p.tick/4)
 }
 
 // paceWindow is after how many packets it is decided anew.

@@ -163,6 +163,7 @@ type line struct {
 	a, b           *Stream
 	caller, callee *phone
 	now            time.Time
+	room           scratch
 }
 
 func newLine(t testing.TB) *line {
@@ -174,10 +175,15 @@ func newLine(t testing.TB) *line {
 	return l
 }
 
+// hear lets a packet arrive at a stream.
+func (l *line) hear(s *Stream, now time.Time, data []byte, from netip.AddrPort) {
+	s.handle(now, data, from, &l.room)
+}
+
 // says lets the caller's packet arrive, 20 ms after the one before.
 func (l *line) says(data []byte) {
 	l.now = l.now.Add(frameTime)
-	l.a.handle(l.now, data, l.caller.addr)
+	l.hear(l.a, l.now, data, l.caller.addr)
 }
 
 func frameOf(b byte) []byte {

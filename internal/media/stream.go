@@ -117,18 +117,20 @@ func (s *Stream) report() { s.in.rtcp.Add(1) }
 // heard is a packet of the far end, with what it is under which agreement.
 type heard struct {
 	packet
-	what kind
-	law  Law // of audio
-	far  *agreement
+	what    kind
+	law     Law // of audio
+	far     *agreement
+	scratch *scratch // to build what is sent of it
 }
 
 // handle takes one datagram from an unmapped address: is it RTP, is it the far end's, is it a key; then
 // to the peer, then to the tap.
-func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort) {
+func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort, room *scratch) {
 	h, ok := s.accept(data, from)
 	if !ok {
 		return
 	}
+	h.scratch = room
 	if h.what == event {
 		s.press(now, &h)
 	}
