@@ -12,8 +12,8 @@ import (
 // answer accepts the caller's INVITE and starts to listen. It returns when the
 // caller has acknowledged, so nothing is asked of a phone that is not there.
 func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
-	c.caller.listen()
-	c.agent.listen()
+	c.caller.listen(c.guard)
+	c.agent.listen(c.guard)
 	gone := context.AfterFunc(in.Context(), func() { c.end(context.Cause(in.Context())) })
 	c.rec.Call.AnsweredAt = consent.Stamp(c.now()) // keys count from here on, never before
 	leg, err := in.Answer(ctx, c.caller.described, c.inDialog(c.caller))
@@ -62,7 +62,7 @@ func (c *Call) renegotiate(p *party, body []byte) ([]byte, error) {
 		if p.held() {
 			kind = "held"
 		}
-		c.rec.Note(c.now(), kind, "by "+p.name)
+		c.remark(kind, "by "+p.name)
 	}
 	c.regate()
 	c.publish()

@@ -152,7 +152,7 @@ func (r result) failed() bool { return r.prompt == prompts.Ask && r.Packets == 0
 // supplied, and closes the channel at the end.
 func (q *question) play(ctx context.Context, parts []string) <-chan result {
 	results := make(chan result, len(parts))
-	q.work.Go(func() {
+	q.beside(func() {
 		defer close(results)
 		for _, name := range parts {
 			prompt := q.route.notice.Prompt(name)

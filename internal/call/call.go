@@ -3,7 +3,9 @@ package call
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,7 +75,39 @@ func (c *Call) publish() {
 	c.svc.Journal.Save(snapshot)
 }
 
+// remark notes what a party or the API can bring about as often as it likes. Of
+// that the history takes no more than maxRemarks lines; it has room for all the
+// other events, of which a call has few.
+func (c *Call) remark(kind, text string) {
+	switch n := len(c.rec.History); {
+	case n < maxRemarks:
+		c.rec.Note(c.now(), kind, text)
+	case n == maxRemarks:
+		c.rec.Note(c.now(), "history_cut", "more of the kinds above is left out")
+	default:
+		c.rec.Touch(c.now())
+	}
+}
+
+const maxRemarks = 1000
+
 func (c *Call) now() time.Time { return c.svc.Now() }
+
+// guard runs f. A panic in it ends this call and no other, and close shuts the
+// gate then as after any other end. The value of the panic may quote anything,
+// so only its type is logged.
+func (c *Call) guard(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.log.Error("call failed", "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			c.end(errPanic)
+		}
+	}()
+	f()
+}
+
+// beside runs f on a goroutine of its own, under guard. close waits for it.
+func (c *Call) beside(f func()) { c.work.Go(func() { c.guard(f) }) }
 
 // follow ends the call when the dialog of p ends.
 func (c *Call) follow(p *party, leg *sip.Leg) {

@@ -19,25 +19,44 @@ const byeWait = 2 * time.Second
 // goroutine, whatever brought the call here, a panic included.
 func (c *Call) close(why error) {
 	close(c.over)
-	c.stopTape()
-	cause := endCause(why)
-	c.hangUp(cause)
+	at, cause := c.now(), endCause(why)
+	for _, part := range []func(){
+		c.stopTape,
+		func() { c.hangUp(cause) },
+		c.hush,
+		c.closeRecordings,
+		c.measure,
+		func() { c.complete(at, cause) },
+	} {
+		c.guard(part) // a part that fails does not keep the next from its work
+	}
+	c.svc.leave(c)
+}
+
+// hush ends the media and everything that runs beside the call.
+func (c *Call) hush() {
 	c.caller.stop()
 	c.agent.stop()
 	c.work.Wait()
 	c.caller.hush()
 	c.agent.hush()
+}
+
+func (c *Call) closeRecordings() {
 	for _, o := range c.tape.open {
 		c.count(o, &c.rec.Recordings[o.index])
-		o.Close()
+		c.guard(o.Close)
 	}
-	c.measure()
-	c.rec.End(c.now(), cause)
+}
+
+// complete writes the last version of the record. at is when the call ended,
+// however long the goodbyes took.
+func (c *Call) complete(at time.Time, cause string) {
+	c.rec.End(at, cause)
 	c.publish()
-	seconds := c.now().Sub(c.rec.Call.InvitedAt).Seconds()
+	seconds := at.Sub(c.rec.Call.InvitedAt).Seconds()
 	c.svc.Metrics.CallEnded(c.trunk, string(c.rec.Outcome), seconds)
 	c.log.Info("call ended", "cause", cause, "outcome", string(c.rec.Outcome), "seconds", seconds)
-	c.svc.leave(c)
 }
 
 // hangUp says goodbye on both legs at once.

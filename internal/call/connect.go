@@ -31,7 +31,7 @@ func (c *Call) connect(ctx context.Context) error {
 	var leg *sip.Leg
 	var err error
 	headers := c.consentHeaders() // now: the record is not the goroutine's
-	c.work.Go(func() {
+	c.beside(func() {
 		defer close(dialed)
 		leg, err = c.dial(dialing, headers)
 	})

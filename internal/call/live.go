@@ -89,7 +89,7 @@ func (c *Call) obeyWithdraw() error {
 }
 
 func (c *Call) obeyPause(pause bool) error {
-	if !c.tape.permit.Valid() || len(c.tape.open) == 0 {
+	if !c.tape.permit.Valid() || len(c.tape.open)+c.tape.opening == 0 {
 		return fmt.Errorf("%w: nothing is being recorded", consent.ErrNotPossible)
 	}
 	if c.tape.paused != pause {

@@ -64,11 +64,11 @@ func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr
 }
 
 // listen runs the packet loop until hush.
-func (p *party) listen() {
+func (p *party) listen(guard func(func())) {
 	p.stopped = make(chan struct{})
 	go func() {
 		defer close(p.stopped)
-		p.stream.Run(p.running)
+		guard(func() { p.stream.Run(p.running) })
 	}()
 }
 

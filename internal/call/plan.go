@@ -18,7 +18,7 @@ import (
 )
 
 // Recorder opens the copies of one call at one recorder. Open refuses without a
-// valid permit.
+// valid permit. It may take its time, but not beyond the end of ctx.
 type Recorder struct {
 	Name string
 	Open func(ctx context.Context, p consent.Permit, g *media.Gate) (Recording, error)

@@ -9,9 +9,7 @@ package call
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -79,20 +77,8 @@ func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	c.end = end
-	end(c.guard(ctx, in))
+	c.guard(func() { end(c.run(ctx, in)) })
 	c.close(context.Cause(ctx))
-}
-
-// guard keeps a panic of one call from every other call. The gate of this one
-// is shut by close, as after any other end.
-func (c *Call) guard(ctx context.Context, in *sip.Incoming) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.log.Error("call failed", "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
-			err = errPanic
-		}
-	}()
-	return c.run(ctx, in)
 }
 
 // run is the story itself.

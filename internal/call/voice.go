@@ -27,7 +27,7 @@ func (c *Call) speak(steps ...step) <-chan struct{} {
 	ctx, cancel := context.WithCancel(c.caller.running)
 	c.voice = voice{cancel: cancel, done: make(chan struct{})}
 	first, done := make(chan struct{}), c.voice.done
-	c.work.Go(func() {
+	c.beside(func() {
 		defer close(done)
 		defer cancel()
 		if before.done != nil {
