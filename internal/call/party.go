@@ -48,6 +48,7 @@ type presses struct {
 	last     dtmf.Press
 	once     dtmf.Once
 	sequence sequence
+	onward   chan info // by SIP INFO, for the other party; the leg sends
 }
 
 func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
@@ -56,6 +57,7 @@ func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr
 		return nil, err
 	}
 	p := &party{name: name, stream: stream, signalled: signalled, ours: s.holds, info: make(chan dtmf.Press, 16), negotiation: negotiation{laws: lawsOf(nil)}}
+	p.pressed.onward = make(chan info, cap(p.info))
 	local := stream.Local()
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}
 	p.running, p.stop = context.WithCancel(context.Background())
@@ -127,6 +129,29 @@ func (p *party) offer(other sdp.Agreed) []byte {
 	}
 	p.described = sdp.NewOffer(p.local, codecs).Marshal()
 	return p.described
+}
+
+// offerAnew describes what we can do once more, for a far end that asks for an
+// offer. It is not what that far end made of the last one: a hold could not be
+// ended that way (RFC 6337 section 5.3). The media lines stay as many as they are
+// (RFC 3264 section 8).
+func (p *party) offerAnew() ([]byte, error) {
+	ours, err := sdp.Parse(p.described)
+	if err != nil {
+		return nil, err
+	}
+	codecs := []sdp.Codec{p.agreed.Audio}
+	if p.agreed.Event != nil {
+		codecs = append(codecs, *p.agreed.Event)
+	}
+	p.local.Version++
+	offer := sdp.NewOffer(p.local, codecs)
+	audio := offer.Media[0]
+	offer.Media = ours.Media
+	audio.Proto = offer.Media[p.agreed.Index].Proto
+	offer.Media[p.agreed.Index] = audio
+	p.described = offer.Marshal()
+	return p.described, nil
 }
 
 // answered takes the far end's answer to our offer, which may come several
