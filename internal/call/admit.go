@@ -118,10 +118,11 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 	return nil
 }
 
-// holds reports whether an address is a media socket of this gateway: media sent
-// there would run in a circle, or into another call.
+// holds reports whether an address is a media socket of this gateway or of one
+// of its recorders: media sent there would run in a circle, into another call,
+// or to a recorder past every gate.
 func (s *Service) holds(addr netip.AddrPort) bool {
-	return s.TrunkPorts.Holds(addr) || s.PlatformPorts.Holds(addr)
+	return s.TrunkPorts.Holds(addr) || s.PlatformPorts.Holds(addr) || s.Plan.recordsAt(addr)
 }
 
 func (c *Call) portsRefusal(err error) *refusal {

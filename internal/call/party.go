@@ -23,7 +23,7 @@ type party struct {
 	name      string
 	stream    *media.Stream
 	signalled netip.Addr                // where its signalling comes from
-	ours      func(netip.AddrPort) bool // is it a media socket of this gateway?
+	ours      func(netip.AddrPort) bool // a media socket of this gateway, or a recorder?
 	leg       *sip.Leg                  // nil until answered
 	negotiation
 	info    chan dtmf.Press // keys that came by SIP INFO; the leg sends
@@ -184,7 +184,7 @@ func (p *party) usable(remote netip.AddrPort) error {
 		return fmt.Errorf("%w: %w", errAddress, err)
 	}
 	if p.ours(remote) {
-		return fmt.Errorf("%w: a media socket of the gateway itself", errAddress)
+		return fmt.Errorf("%w: a media socket of the gateway itself or of a recorder", errAddress)
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ type Plan struct {
 	rates     map[string]*limit.Bucket // calls per second, by trunk
 	paths     map[string]*path         // by route
 	platforms []*Platform
+	copies    []config.Recorder // where copies go
 	maxCalls  int
 }
 
@@ -64,7 +65,8 @@ func NewPlan(cfg *config.Config, library *prompts.Library, recorders []Recorder)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{table: table, rates: map[string]*limit.Bucket{}, paths: map[string]*path{}, maxCalls: cfg.Limits.MaxCalls}
+	p := &Plan{table: table, rates: map[string]*limit.Bucket{}, paths: map[string]*path{},
+		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls}
 	for _, t := range cfg.Trunks {
 		p.rates[t.Name] = limit.NewBucket(t.MaxCPS)
 	}
@@ -78,6 +80,12 @@ func NewPlan(cfg *config.Config, library *prompts.Library, recorders []Recorder)
 		p.paths[c.Name] = r
 	}
 	return p, errors.Join(problems...)
+}
+
+// recordsAt reports whether a recorder takes copies at addr.
+func (p *Plan) recordsAt(addr netip.AddrPort) bool {
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	return slices.ContainsFunc(p.copies, func(r config.Recorder) bool { return r.Caller == addr || r.Agent == addr })
 }
 
 // Platforms are those of the configuration, in its order.
