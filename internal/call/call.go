@@ -124,7 +124,7 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 	for {
 		select {
 		case <-done:
-			return nil
+			return context.Cause(ctx) // nil unless the call has ended as well
 		case p := <-c.caller.stream.Presses():
 			c.pressed(p)
 		case p := <-c.caller.info:

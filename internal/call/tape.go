@@ -234,7 +234,7 @@ func (c *Call) withdraw(method string) bool {
 	c.rec.Withdraw(c.now(), method)
 	c.log.Info("consent withdrawn", "method", method)
 	c.publish()
-	c.speak(c.prompt(prompts.Stopped), c.ringback)
+	c.speak(c.prompt(prompts.Stopped), c.ringback())
 	return true
 }
 
