@@ -202,6 +202,7 @@ func (k killer) test(t *testing.T, overlay string) outcome {
 
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("no test failed in time"))
 	defer cancel()
+	// Short: what waits for an event that a mutant prevents gives up soon.
 	run := exec.CommandContext(ctx, binary, "-test.run", k.pattern(), "-test.failfast", "-test.short", "-test.timeout", patience.String())
 	run.Dir = filepath.Join(root(t), filepath.FromSlash(k.pkg))
 	text, err = run.CombinedOutput()

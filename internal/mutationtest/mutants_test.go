@@ -90,9 +90,9 @@ func ofTheDecision() []mutant {
 	const decision, asking, ask, source = "consent/decision.go", "consent/asking.go", "internal/call/ask.go", "internal/media/source.go"
 	return []mutant{
 		{"a yes counts although the notice was not heard to its end", []edit{{decision, "case !heard.Complete:", "case !heard.Complete && c.Kind != Yes:"}},
-			[]killer{law("TestConsentIsGivenExactlyByAYesAfterACompleteNotice")}},
+			[]killer{law("TestDecideAppliesTheLaw|TestConsentIsGivenExactlyByAYesAfterACompleteNotice")}},
 		{"silence is a yes", []edit{{decision, "case c.Kind == Yes:", "case c.Kind == Yes || c.Kind == Silence:"}},
-			[]killer{law("TestConsentIsGivenExactlyByAYesAfterACompleteNotice")}},
+			[]killer{law("TestDecideAppliesTheLaw|TestConsentIsGivenExactlyByAYesAfterACompleteNotice")}},
 		{"a yes counts before the notice has been heard", []edit{{asking, "case p.Key == a.keys.Yes && heard:", "case p.Key == a.keys.Yes:"},
 			{asking, "\tcase p.Key == a.keys.Yes:\n\t\treturn Ignore\n", ""}},
 			[]killer{law("TestEveryKeyAtEveryMoment"), calls("yes-during-the-notice")}},
@@ -141,6 +141,8 @@ func ofTheEvidence() []mutant {
 			[]killer{law("TestCutOffClaimsOnlyWhatWasEvidenced")}},
 		{"a withdrawal elsewhere is overwritten", []edit{{history, "if other.Withdrawal != nil && r.Outcome != Withdrawn {", "if other.Withdrawal != nil && r.Outcome == Refused {"}},
 			[]killer{law("TestMergeTakesOverWhatAnotherWriterDid")}},
+		{"a consent that was withdrawn is still granted to platforms", []edit{{"consent/outcome.go", "return StatusWithdrawn", "return StatusGranted"}},
+			[]killer{law("TestAPlatformIsToldWhatTheOutcomeMeans")}},
 		{"a record counts as given without the store", []edit{{history, "d.Outcome = unstored(d.Outcome)", "d.Outcome = d.Outcome + \"\""}},
 			[]killer{law("TestDecideWithoutTheStoreGrantsNothing")}},
 		{"the embedded store takes an older version over a newer", []edit{{bolt, "case held.record.Epoch > next.record.Epoch:", "case held.record == nil:"}},
