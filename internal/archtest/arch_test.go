@@ -25,7 +25,8 @@ func floors() map[string]int {
 		"internal/export": 4, "internal/api": 4, "internal/api/client": 4, "internal/phone": 4,
 		"internal/gateway":    5,
 		"internal/demo":       6,
-		"internal/acceptance": 8, // it tests the program from outside "internal/bench": 6,
+		"internal/bench":      6,
+		"internal/acceptance": 8, // tests of the program from outside
 		"cmd/consentgw":       7,
 	}
 }
