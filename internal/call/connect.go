@@ -80,7 +80,7 @@ func (c *Call) dial(ctx context.Context, headers []sip.Header) (*sip.Leg, error)
 	for _, t := range c.route.platform.Targets.Order(began) {
 		leg, err := c.try(ctx, t, headers)
 		if err == nil {
-			t.Answered()
+			t.Answered(c.now())
 			c.svc.Metrics.Setup(c.now().Sub(c.rec.Call.InvitedAt).Seconds())
 			return leg, nil
 		}
@@ -91,7 +91,7 @@ func (c *Call) dial(ctx context.Context, headers []sip.Header) (*sip.Leg, error)
 		word := failureWord(err)
 		c.log.Warn("target failed", "target", t.URI(), "reason", word)
 		if !c.route.platform.FailoverOn.Has(failureCode(err)) {
-			t.Answered()
+			t.Answered(c.now())
 			break
 		}
 		t.Failed(c.now())
