@@ -77,7 +77,7 @@ func (c *Call) dial(ctx context.Context) error {
 	for _, t := range c.route.platform.Targets.Order(began) {
 		err := c.try(ctx, t)
 		if err == nil {
-			t.Answered()
+			t.Answered(c.now())
 			c.svc.Metrics.Setup(c.now().Sub(c.rec.Call.InvitedAt).Seconds())
 			return nil
 		}
@@ -88,7 +88,7 @@ func (c *Call) dial(ctx context.Context) error {
 		word := failureWord(err)
 		c.log.Warn("target failed", "target", t.URI(), "reason", word)
 		if !c.route.platform.FailoverOn.Has(failureCode(err)) {
-			t.Answered()
+			t.Answered(c.now())
 			break
 		}
 		t.Failed(c.now())

@@ -44,6 +44,7 @@ type Gateway struct {
 	api      net.Listener
 	store    consent.Store
 	spool    *spool.Spool
+	plan     *call.Plan
 	journal  *call.Journal
 	calls    *call.Service
 	metrics  *metrics.Set
@@ -166,6 +167,7 @@ func (g *Gateway) openStore() error {
 }
 
 func (g *Gateway) build(plan *call.Plan) {
+	g.plan = plan
 	g.journal = call.NewJournal(call.JournalConfig{
 		Store: g.store, Spool: g.spool, Name: call.ProcessName(g.cfg.Node.ID),
 		Timeout: g.storeFor, Metrics: g.metrics, Log: g.opt.Log,

@@ -23,6 +23,7 @@ type Hop struct {
 	down             bool
 	failures, pongs  int // OPTIONS in a row
 	failedAt         time.Time
+	answeredAt       time.Time
 }
 
 // URI is Target.URI with the address of Dest and the transport of the target:
@@ -53,11 +54,19 @@ func (h *Hop) Pinged(ready bool) (changed bool) {
 
 // Answered tells that the address gave an INVITE a final answer that is no
 // reason to try another one: it is up at once. It reports whether it was down.
-func (h *Hop) Answered() (changed bool) {
+func (h *Hop) Answered(now time.Time) (changed bool) {
 	h.set.mu.Lock()
 	defer h.set.mu.Unlock()
-	h.failures, h.failedAt = 0, time.Time{}
+	h.failures, h.failedAt, h.answeredAt = 0, time.Time{}, now
 	return h.turn(false)
+}
+
+// Carries reports whether a call was answered within the last d: then OPTIONS
+// could say nothing that is not known.
+func (h *Hop) Carries(now time.Time, d time.Duration) bool {
+	h.set.mu.Lock()
+	defer h.set.mu.Unlock()
+	return !h.answeredAt.IsZero() && now.Sub(h.answeredAt) < d
 }
 
 // Failed tells that a call has to try another address because of this one. For
