@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 func (r *reader) listen(n *node) Listen {
@@ -71,8 +72,9 @@ func checkAPI(s string) error {
 // checkAdvertise accepts the sent-by of a Via (RFC 3261 section 25.1) that leads
 // to one host.
 func checkAdvertise(s string) error {
+	scheme, _, _ := strings.Cut(strings.ToLower(s), ":")
 	err := checkHost(s)
-	if err == errURI {
+	if err == errURI || scheme == "sip" || scheme == "sips" {
 		return demand(false, "must be a host or host:port, such as 203.0.113.10 or sip.example.com:5060, an IPv6 address in brackets")
 	}
 	return err

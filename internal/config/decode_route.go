@@ -7,18 +7,20 @@ import (
 
 func (r *reader) route(n *node) Route {
 	route := Route{
-		Name:     r.text(n.get("name"), "", checkName),
-		Trunk:    r.text(n.get("trunk"), "", checkName),
-		From:     number.Pattern(r.text(n.get("from"), "", checkPattern)),
-		To:       number.Pattern(r.text(n.get("to"), "", checkPattern)),
-		Rewrite:  Rewrite{From: r.rules(n.get("rewrite").list("from")), To: r.rules(n.get("rewrite").list("to"))},
-		Platform: r.text(n.get("platform"), "", checkName),
-		Policy:   r.text(n.get("policy"), "", checkName),
-		// A list that is absent stays nil.
+		Name:      r.text(n.get("name"), "", checkName),
+		Trunk:     r.text(n.get("trunk"), "", checkName),
+		From:      number.Pattern(r.text(n.get("from"), "", checkPattern)),
+		To:        number.Pattern(r.text(n.get("to"), "", checkPattern)),
+		Rewrite:   Rewrite{From: r.rules(n.get("rewrite").list("from")), To: r.rules(n.get("rewrite").list("to"))},
+		Platform:  r.text(n.get("platform"), "", checkName),
+		Policy:    r.text(n.get("policy"), "", checkName),
 		Recorders: texts(r, n.list("recorders"), checkName),
 	}
 	for _, w := range n.list("when") {
 		route.When = append(route.When, r.window(w))
+	}
+	if when := n.get("when"); when != nil && when.kind == list && len(when.items) == 0 {
+		r.fail(when, "is empty: leave it out for always")
 	}
 	return route
 }

@@ -30,7 +30,7 @@ func (c *Config) Redacted() *Config {
 
 // LogValue is what a log line may hold of a configuration: names and
 // addresses, no password, no called number, no controller.
-func (c *Config) LogValue() slog.Value {
+func (c Config) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("node", c.Node.ID),
 		slog.String("data", c.Node.Data),
@@ -92,6 +92,9 @@ func (r Redis) String() string {
 	}
 	return scheme + strings.Join(r.Addrs, ",")
 }
+
+// MarshalText has no password, so that JSON has none either.
+func (r Redis) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // GoString has no password, so that %#v has none either.
 func (r Redis) GoString() string { return "config.Redis{" + r.String() + "}" }

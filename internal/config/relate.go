@@ -125,18 +125,22 @@ func apart(a, b []string) bool {
 	return !slices.ContainsFunc(a, func(name string) bool { return slices.Contains(b, name) })
 }
 
-// certificates: a client has one to show only if the listener asks for it.
+// certificates: a client shows one only if it comes by TLS and is asked for it.
 func (r *reader) certificates(c *Config, root *node) {
 	side := root.get("listen").get("trunk")
-	if side == nil || side.kind == broken || side.has("tls") && side.get("tls").kind == broken {
-		return
+	for _, n := range []*node{side, side.get("tls"), side.get("sip")} {
+		if side == nil || n != nil && n.kind == broken {
+			return
+		}
 	}
-	if t := c.Listen.Trunk.TLS; t != nil && t.ClientAuth != "none" {
+	byTLS := slices.ContainsFunc(c.Listen.Trunk.SIP, func(a SIPAddr) bool { return a.Transport == "tls" || a.Transport == "" })
+	if t := c.Listen.Trunk.TLS; byTLS && t != nil && t.ClientAuth != "none" {
 		return
 	}
 	for _, t := range root.list("trunks") {
 		if names := t.get("tls").get("names"); names != nil && names.kind == list {
-			r.fail(names, "needs listen.trunk.tls.client_auth, optional or required: without it no carrier shows its certificate")
+			r.fail(names, "needs a tls: address in listen.trunk.sip and listen.trunk.tls.client_auth, optional or required: "+
+				"otherwise no carrier shows its certificate")
 		}
 	}
 }

@@ -31,3 +31,14 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalText does not show the password.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// String shows neither the password nor the name, which may be somebody's
+// number.
+func (a Auth) String() string { return redacted }
+
+// Format is String, whatever the verb is: package fmt prints a pointer within a
+// struct field by field if the verb is none for pointers.
+func (a Auth) Format(f fmt.State, _ rune) { io.WriteString(f, a.String()) }
+
+// LogValue is String.
+func (a Auth) LogValue() slog.Value { return slog.StringValue(a.String()) }

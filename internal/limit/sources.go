@@ -41,7 +41,7 @@ type SourcesConfig struct {
 	Window time.Duration
 }
 
-// The table: 16,384 sources in sets of eight, about 1.3 MB, whatever comes.
+// The table: 16,384 sources in sets of eight, 1.4 MB, whatever comes.
 const (
 	setBits = 11
 	setSize = 8
@@ -63,8 +63,8 @@ type Sources struct {
 
 // source is one address, or one /64 of IPv6.
 type source struct {
-	key      netip.Addr // the zero Addr: free
-	seen     time.Time
+	key      key // the zero key: free
+	seen     int64 // Unix nanoseconds
 	bucket   tokens
 	refusals int
 	since    time.Time // when the window of refusals began
@@ -125,30 +125,32 @@ func (s *Sources) refuse(src *source, now time.Time) Verdict {
 // find returns the place of a source, taking that of another if it must.
 func (s *Sources) find(addr netip.Addr, now time.Time) *source {
 	key := keyOf(addr)
-	set := &s.sets[maphash.Comparable(s.seed, key)&(1<<setBits-1)]
+	set := &s.sets[maphash.Bytes(s.seed, key[:])&(1<<setBits-1)]
+	at := now.UnixNano()
 	oldest := &set[0]
 	for i := range set {
 		src := &set[i]
 		if src.key == key {
-			src.seen = now
+			src.seen = at
 			return src
 		}
-		if src.seen.Before(oldest.seen) {
+		if src.seen < oldest.seen {
 			oldest = src
 		}
 	}
-	*oldest = source{key: key, seen: now}
+	*oldest = source{key: key, seen: at}
 	return oldest
 }
 
-// keyOf is the address, of IPv6 the /64 that one host or site owns whole
-// (RFC 4291 section 2.5.1).
-func keyOf(addr netip.Addr) netip.Addr {
-	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		if p, err := addr.Prefix(64); err == nil {
-			return p.Addr()
-		}
+// key is an IPv4 address in the form of IPv6, or the first half of one of IPv6.
+type key [16]byte
+
+// keyOf leaves out what one host or site has for itself: the interface
+// identifier of IPv6 (RFC 4291 section 2.5.1).
+func keyOf(addr netip.Addr) key {
+	k := key(addr.As16())
+	if addr.Unmap().Is6() {
+		clear(k[8:])
 	}
-	return addr
+	return k
 }

@@ -7,7 +7,7 @@ import (
 
 // Identities are the SIP domains that a verified certificate speaks for: those
 // of its sip URIs without a user and its DNS names, and its common name if it has
-// neither (RFC 5922 section 7.1).
+// no alternative name of any kind (RFC 5922 section 7.1).
 func Identities(cert *x509.Certificate) []string {
 	if cert == nil {
 		return nil
@@ -21,7 +21,8 @@ func Identities(cert *x509.Certificate) []string {
 		}
 	}
 	names = append(names, cert.DNSNames...)
-	if len(names) == 0 && cert.Subject.CommonName != "" {
+	alternatives := len(cert.URIs) + len(cert.DNSNames) + len(cert.IPAddresses) + len(cert.EmailAddresses)
+	if alternatives == 0 && cert.Subject.CommonName != "" {
 		names = append(names, cert.Subject.CommonName)
 	}
 	return names
