@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // ErrUnusableFar: packets must not or cannot be sent to that address.
@@ -64,6 +65,7 @@ func UsableFar(addr netip.AddrPort, bound netip.Addr) error {
 type agreement struct {
 	Far
 	route *route
+	due   time.Time // when packets became due on this route; without Receive it means nothing
 }
 
 // route is where the packets of one agreed address come from and go to. The
@@ -99,14 +101,17 @@ func unmap(a netip.AddrPort) netip.AddrPort {
 }
 
 // agree makes the agreement that follows the one before, which may be nil.
-func agree(far Far, before *agreement) *agreement {
+func agree(now time.Time, far Far, before *agreement) *agreement {
 	far.Addr, far.Signalled = unmap(far.Addr), far.Signalled.Unmap()
 	if before != nil && before.Far == far {
 		return before // a repeated offer changes nothing
 	}
-	a := &agreement{Far: far}
+	a := &agreement{Far: far, due: now}
 	if before != nil && before.Addr == far.Addr {
 		a.route = before.route
+		if before.Receive {
+			a.due = before.due
+		}
 	} else {
 		a.route = &route{agreed: newTarget(far.Addr)}
 	}

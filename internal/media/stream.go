@@ -83,7 +83,7 @@ func (s *Stream) SSRC() uint32 { return s.ssrc }
 //
 // Whether packets should go to that address at all is the caller's to decide:
 // see [UsableFar] and [Ports.Holds].
-func (s *Stream) Connect(far Far) { s.far.Store(agree(far, s.far.Load())) }
+func (s *Stream) Connect(far Far) { s.far.Store(agree(time.Now(), far, s.far.Load())) }
 
 // RelayTo sends what this stream receives from now on to the far end of peer.
 // Nil: nowhere. If both run already it may wait some milliseconds until one
@@ -131,6 +131,7 @@ func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort, room *s
 		return
 	}
 	h.scratch = room
+	s.in.lastAt.Store(now.UnixNano())
 	if h.what == event {
 		s.press(now, &h)
 	}
