@@ -37,9 +37,7 @@ var (
 
 // after is r with the time after which another try has a chance, rounded up.
 func (r *refusal) after(wait time.Duration) *refusal {
-	later := *r
-	later.retryAfter = max(1, int((wait+time.Second-1)/time.Second))
-	return &later
+	return &refusal{r.code, r.word, r.reason, max(1, int((wait+time.Second-1)/time.Second))}
 }
 
 func (s *Service) refuse(in *sip.Incoming, trunk string, r *refusal) {

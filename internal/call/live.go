@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -101,23 +102,33 @@ func (c *Call) obeyPause(pause bool) error {
 }
 
 // merge lets a live call take over what another writer stored, and returns its
-// record after it; nil if the call is not live.
-func (s *Service) merge(other *consent.Record) *consent.Record {
+// record after it; nil if the call is not live, an error if it is too busy.
+func (s *Service) merge(ctx context.Context, other *consent.Record) (*consent.Record, error) {
 	c := s.find(string(other.ID))
 	if c == nil {
-		return nil
+		return nil, nil
 	}
 	var merged *consent.Record
-	err := c.do(context.Background(), func() {
+	err := c.do(ctx, func() {
 		if other.Withdrawal != nil {
 			c.stopTape() // close, then merge
 		}
-		c.rec.Merge(other)
+		if c.rec.Merge(other) {
+			c.confirm()
+		}
 		merged = c.rec.Clone()
 		c.publish()
 	})
-	if err != nil {
-		return nil
+	if errors.Is(err, consent.ErrNoCall) {
+		err = nil // just over
 	}
-	return merged
+	return merged, err
+}
+
+// up reports whether a call is live.
+func (s *Service) up(id consent.RecordID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.live[id]
+	return ok
 }

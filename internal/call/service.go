@@ -56,7 +56,7 @@ func New(cfg Config) *Service {
 	if s.StoreFault == nil {
 		s.StoreFault = func(error) string { return "failed" }
 	}
-	cfg.Journal.merge = s.merge
+	cfg.Journal.up, cfg.Journal.merge = s.up, s.merge
 	return s
 }
 

@@ -234,9 +234,12 @@ func (c *Call) withdraw(method string) bool {
 	c.rec.Withdraw(c.now(), method)
 	c.log.Info("consent withdrawn", "method", method)
 	c.publish()
-	c.speak(c.prompt(prompts.Stopped), c.ringback())
+	c.confirm()
 	return true
 }
+
+// confirm tells the caller that the recording has stopped.
+func (c *Call) confirm() { c.speak(c.prompt(prompts.Stopped), c.ringback()) }
 
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
