@@ -1,8 +1,6 @@
 package config
 
 import (
-	"strings"
-
 	"consentgw/internal/hours"
 	"consentgw/internal/number"
 )
@@ -27,25 +25,3 @@ type Route struct {
 // Rewrite changes the numbers of a call that a route has matched, by the first
 // rule that fits each.
 type Rewrite struct{ From, To []number.Rule }
-
-// Matches reports whether the called number, as it stands in the request URI,
-// is one of this route's. The trunk is not looked at.
-func (r Route) Matches(called string) bool {
-	if r.To == "" {
-		return true
-	}
-	if prefix, ok := strings.CutSuffix(string(r.To), "*"); ok {
-		return strings.HasPrefix(called, prefix)
-	}
-	return called == string(r.To)
-}
-
-// Route returns the first route that matches the trunk and the called number.
-func (c *Config) Route(trunk, called string) (Route, bool) {
-	for _, r := range c.Routes {
-		if (r.Trunk == "" || r.Trunk == trunk) && r.Matches(called) {
-			return r, true
-		}
-	}
-	return Route{}, false
-}

@@ -116,7 +116,7 @@ func TestATargetThatFailedLatelyIsTriedLast(t *testing.T) {
 	assert.True(t, first.Up(), "a call that failed is no probe that failed")
 
 	first.Failed(noon())
-	assert.False(t, first.Answered())
+	assert.False(t, first.Answered(noon()))
 	assert.Equal(t, []string{"sip:t1", "sip:t2", "sip:t3"}, order(s, noon()), "an answer ends it")
 
 	first.Failed(noon().Add(time.Hour))
@@ -163,7 +163,7 @@ func TestHealthFollowsTheProbesInARow(t *testing.T) {
 				case 'o', 'x':
 					changed = h.Pinged(r == 'o')
 				case 'A':
-					changed = h.Answered()
+					changed = h.Answered(noon())
 				case 'F':
 					h.Failed(noon())
 				}
@@ -191,7 +191,7 @@ func TestItIsKnownThatNothingIsUp(t *testing.T) {
 	down(hop(t, s, "sip:t2"))
 	assert.True(t, s.AllDown())
 	assert.Equal(t, []string{"sip:t1", "sip:t2"}, order(s, noon()), "they can be tried all the same")
-	hop(t, s, "sip:t2").Answered()
+	hop(t, s, "sip:t2").Answered(noon())
 	assert.False(t, s.AllDown())
 	assert.Equal(t, []string{"sip:t2", "sip:t1"}, order(s, noon()))
 	assert.True(t, New(platform(), nil).AllDown(), "no target at all")
@@ -241,7 +241,7 @@ func TestASetIsSharedByManyCalls(t *testing.T) {
 				if (i+n)%3 == 0 {
 					h.Failed(noon())
 				} else {
-					h.Answered()
+					h.Answered(noon())
 				}
 				h.Pinged(n%2 == 0)
 				h.Up()
@@ -251,4 +251,14 @@ func TestASetIsSharedByManyCalls(t *testing.T) {
 	}
 	all.Wait()
 	assert.Len(t, order(s, noon()), 3)
+}
+
+func TestAnAddressThatAnswersCallsNeedsNoAsking(t *testing.T) {
+	h := New(platform(at(1, 1)), nil).Hops()[0]
+	assert.False(t, h.Carries(noon(), time.Minute), "it was never called")
+	h.Failed(noon())
+	assert.False(t, h.Carries(noon(), time.Minute), "a failure says nothing good")
+	h.Answered(noon())
+	assert.True(t, h.Carries(noon().Add(59*time.Second), time.Minute))
+	assert.False(t, h.Carries(noon().Add(time.Minute), time.Minute))
 }

@@ -169,7 +169,7 @@ func TestAnAddressThatStaysKeepsItsHealth(t *testing.T) {
 	assert.Equal(t, []string{"sip:b.example:1", "sip:c.example:1"}, uris(s))
 	assert.Same(t, kept, s.Hops()[0])
 	assert.Equal(t, []string{"sip:c.example:1", "sip:b.example:1"}, order(s, noon()))
-	kept.Answered()
+	kept.Answered(noon())
 	assert.Equal(t, []string{"sip:b.example:1", "sip:c.example:1"}, order(s, noon()), "with the priority that it has now")
 }
 
