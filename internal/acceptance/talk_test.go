@@ -135,7 +135,7 @@ func TestWithdrawingByKeyStopsTheRecording(t *testing.T) {
 // TestWithdrawingFromSIPp: the same for keys and speech that are not ours.
 func TestWithdrawingFromSIPp(t *testing.T) {
 	needsReal(t)
-	needsRoot(t)
+	needsRaw(t)
 	s := newSite(t, plan{})
 	s.start()
 	platform := s.sippPlatform(10)
