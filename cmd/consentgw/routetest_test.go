@@ -85,7 +85,7 @@ no route matches
 The call is refused with 404: no route.
 `},
 		{"no trunk", []string{"--source", "2001:db8::1", "--to", "+31205550122"}, exitFailed,
-			`no trunk: the source is in none of their networks
+			`no trunk owns the source
 
 The call is refused with 403: unknown trunk.
 `},

@@ -109,7 +109,7 @@ func TestTheTrunkOfASourceIsExplained(t *testing.T) {
 			"trunk one: the source is in 192.0.2.0/28, but without a certificate for one.example or sip.one.example",
 			"trunk rest: the source is in 192.0.2.0/24",
 		}},
-		{"a stranger", "198.51.100.1", nil, []string{"no trunk: the source is in none of their networks"}},
+		{"a stranger", "198.51.100.1", nil, []string{"no trunk owns the source"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			source := netip.MustParseAddr(c.source)

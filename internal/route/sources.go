@@ -38,11 +38,8 @@ func newSources(trunks []config.Trunk) sources {
 	return s
 }
 
-// owner tells say, if there is one, what it looks at.
+// owner tells say what it looks at; nil if nobody wants to know.
 func (s sources) owner(source netip.Addr, identities []string, say func(string)) (config.Trunk, bool) {
-	if say == nil {
-		say = func(string) {}
-	}
 	source = source.Unmap().WithZone("")
 	for _, bits := range s.lengths {
 		network, err := source.Prefix(bits)
@@ -50,16 +47,27 @@ func (s sources) owner(source netip.Addr, identities []string, say func(string))
 			continue // a length of the other family
 		}
 		for _, t := range s.owners[network] {
-			if len(t.TLSNames) > 0 && !named(t.TLSNames, identities) {
-				say(fmt.Sprintf("trunk %s: the source is in %s, but without a certificate for %s", t.Name, network, strings.Join(t.TLSNames, " or ")))
-				continue
+			owns := len(t.TLSNames) == 0 || named(t.TLSNames, identities)
+			if say != nil {
+				say(sentence(t, network, owns))
 			}
-			say(fmt.Sprintf("trunk %s: the source is in %s", t.Name, network))
-			return t, true
+			if owns {
+				return t, true
+			}
 		}
 	}
-	say("no trunk: the source is in none of their networks")
+	if say != nil {
+		say("no trunk owns the source")
+	}
 	return config.Trunk{}, false
+}
+
+func sentence(t config.Trunk, network netip.Prefix, owns bool) string {
+	text := fmt.Sprintf("trunk %s: the source is in %s", t.Name, network)
+	if !owns {
+		text += ", but without a certificate for " + strings.Join(t.TLSNames, " or ")
+	}
+	return text
 }
 
 // named compares without regard to case, and without wildcards (RFC 5922
