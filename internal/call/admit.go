@@ -71,10 +71,10 @@ func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
 		s.leave(c)
 		return nil, refused
 	}
-	s.Metrics.Invite(c.trunk, "100", "admitted")
-	s.Metrics.CallStarted(c.trunk)
+	s.Metrics.Invite(c.route.trunk.Name, "100", "admitted")
+	s.Metrics.CallStarted(c.route.trunk.Name)
 	c.publish()
-	c.log.Info("call admitted", "trunk", c.trunk, "route", j.name)
+	c.log.Info("call admitted", "trunk", c.route.trunk.Name, "route", j.name)
 	return c, nil
 }
 
@@ -142,8 +142,8 @@ func (s *Service) newCall(in *sip.Incoming, j journey) *Call {
 	})
 	record.Subject = in.Caller()
 	return &Call{
-		id: id, svc: s, trunk: j.trunk.Name, route: j, rec: record,
+		id: id, svc: s, route: j, rec: record,
 		log:   s.Log.With("record", id),
-		inbox: make(chan func()), over: make(chan struct{}),
+		inbox: make(chan func()), over: make(chan struct{}), gone: make(chan struct{}),
 	}
 }

@@ -36,7 +36,6 @@ func (e *legEnded) Unwrap() error { return e.cause }
 type Call struct {
 	id    consent.RecordID // constant
 	svc   *Service         // constant
-	trunk string           // constant
 	route journey          // constant
 	log   *slog.Logger     // constant
 	end   context.CancelCauseFunc
@@ -48,6 +47,7 @@ type Call struct {
 
 	inbox    chan func()                    // anyone sends, the owner runs
 	over     chan struct{}                  // closed when the owner runs nothing more
+	gone     chan struct{}                  // closed when nothing of the call is left
 	snapshot atomic.Pointer[consent.Record] // anyone reads; never modified
 	work     sync.WaitGroup                 // goroutines of this call
 }

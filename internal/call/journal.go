@@ -49,6 +49,7 @@ type entry struct {
 	record *consent.Record
 	// queued: in the queue, or in the hands of a worker that will look again.
 	queued bool
+	kept   chan struct{} // closed when the newest version is kept
 }
 
 // ProcessName names one run of a node: the writer of its records. Another run of
@@ -104,7 +105,7 @@ func (j *Journal) Save(r *consent.Record) {
 	defer j.mu.Unlock()
 	e := j.pending[r.ID]
 	if e == nil {
-		e = &entry{}
+		e = &entry{kept: make(chan struct{})}
 		j.pending[r.ID] = e
 	}
 	if e.record == nil || e.record.Epoch <= r.Epoch {
@@ -112,6 +113,23 @@ func (j *Journal) Save(r *consent.Record) {
 	}
 	if !e.queued {
 		j.push(e)
+	}
+}
+
+// Await returns when the newest version of a record is kept, in the store or in
+// the spool, or when ctx ends: nil if it is kept.
+func (j *Journal) Await(ctx context.Context, id consent.RecordID) error {
+	j.mu.Lock()
+	e := j.pending[id]
+	j.mu.Unlock()
+	if e == nil {
+		return nil
+	}
+	select {
+	case <-e.kept:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -202,6 +220,7 @@ func (j *Journal) work() {
 			j.push(e)
 		case kept:
 			delete(j.pending, r.ID)
+			close(e.kept)
 		}
 	}
 }

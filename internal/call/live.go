@@ -28,7 +28,9 @@ func (s *Service) Live() []*consent.Record {
 // the store yet, by record id or the Call-ID of either leg.
 func (s *Service) Find(call string) (*consent.Record, bool) {
 	if c := s.find(call); c != nil {
-		return c.snapshot.Load(), true
+		if r := c.snapshot.Load(); r != nil {
+			return r, true
+		}
 	}
 	return s.Journal.Find(call)
 }
@@ -61,6 +63,19 @@ func (s *Service) Command(ctx context.Context, call, verb string) (*consent.Reco
 	}
 	if refused != nil {
 		return nil, refused
+	}
+	// What was asked for has happened; whoever reads the store next finds it
+	// there too, unless the store is away.
+	stored, cancel := context.WithTimeout(ctx, s.StoreTimeout+byeWait)
+	defer cancel()
+	if verb == "hangup" {
+		select {
+		case <-c.gone:
+		case <-stored.Done():
+		}
+	}
+	if err := s.Journal.Await(stored, c.id); err != nil {
+		c.log.Warn("command obeyed, not stored yet", "command", verb, "error", err)
 	}
 	return c.snapshot.Load(), nil
 }

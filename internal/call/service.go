@@ -64,7 +64,6 @@ func New(cfg Config) *Service {
 // legs, the relay and the recordings have ended. It answers in whatever way is
 // due, so it has nothing to return.
 func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
-	in.Progress(100, "Trying", nil)
 	j, refusal := s.Plan.find(in.Source().Addr(), in.Caller(), in.Called(), s.Now())
 	if refusal != nil {
 		s.refuse(in, j.trunk.Name, refusal)
@@ -133,11 +132,11 @@ func (s *Service) enter(c *Call, maxCalls int) *refusal {
 		return refuseDraining
 	case s.Plan.maxCalls > 0 && len(s.live) >= s.Plan.maxCalls:
 		return refuseFull
-	case maxCalls > 0 && s.perTrunk[c.trunk] >= maxCalls:
+	case maxCalls > 0 && s.perTrunk[c.route.trunk.Name] >= maxCalls:
 		return refuseTrunkFull
 	}
 	s.live[c.id] = c
-	s.perTrunk[c.trunk]++
+	s.perTrunk[c.route.trunk.Name]++
 	return nil
 }
 
@@ -145,7 +144,7 @@ func (s *Service) leave(c *Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.live, c.id)
-	s.perTrunk[c.trunk]--
+	s.perTrunk[c.route.trunk.Name]--
 	if s.draining && len(s.live) == 0 {
 		close(s.empty)
 	}
