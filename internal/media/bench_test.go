@@ -13,7 +13,7 @@ import (
 func recorded(t testing.TB) *line {
 	t.Helper()
 	l := newLine(t)
-	ports := NewPorts(PortsConfig{Addr: loopback()})
+	ports := NewPorts(PortsConfig{Engine: tested(), Addr: loopback()})
 	sender, err := ports.Sender(newPhone(t).addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { sender.Close() })

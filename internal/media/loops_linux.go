@@ -16,8 +16,9 @@ import (
 // sockets at once. A stream is read by one loop at a time; what its packets
 // need runs there, to the end.
 type loops struct {
-	mu  sync.Mutex // guards the streams of all, and their start and end
-	all []*loop
+	room int        // how many streams a loop gets before the next one starts
+	mu   sync.Mutex // guards the streams of all, and their start and end
+	all  []*loop
 }
 
 func newDriver(cfg EngineConfig) driver {
@@ -25,9 +26,9 @@ func newDriver(cfg EngineConfig) driver {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	e := &loops{}
+	e := &loops{room: roomy}
 	for range n {
-		e.all = append(e.all, &loop{pace: pace{tick: cfg.Tick}})
+		e.all = append(e.all, &loop{pace: pace{tick: cfg.tick()}})
 	}
 	return e
 }
@@ -187,7 +188,7 @@ func (e *loops) hold(wanted *loop) (*loop, error) {
 			best = l
 			break
 		}
-		if l.better(best) {
+		if e.better(l, best) {
 			best = l
 		}
 	}
@@ -200,18 +201,16 @@ func (e *loops) hold(wanted *loop) (*loop, error) {
 	return best, nil
 }
 
-// roomy is how many streams a loop gets before the next one starts. With so
-// many it is awake for a third of the time, and a packet waits for few others.
+// roomy streams keep a loop awake for a third of the time, so that a packet
+// waits for few others.
 const roomy = 512
 
-// better reports whether a stream should rather sit on l.
-func (l *loop) better(other *loop) bool {
-	switch {
-	case l.streams < roomy && other.streams < roomy:
+// better reports whether a stream should rather sit on l than on other.
+func (e *loops) better(l, other *loop) bool {
+	if l.streams < e.room && other.streams < e.room {
 		return l.streams > other.streams
-	default:
-		return l.streams < other.streams
 	}
+	return l.streams < other.streams
 }
 
 // release counts a stream out. With the last one its loop ends.

@@ -53,7 +53,7 @@ func TestACallOverRealSockets(t *testing.T) {
 	b.Connect(callee.far())
 	a.RelayTo(b)
 	b.RelayTo(a)
-	ports := NewPorts(PortsConfig{Addr: loopback()})
+	ports := NewPorts(PortsConfig{Engine: tested(), Addr: loopback()})
 	sender, err := ports.Sender(recorder.addr)
 	require.NoError(t, err)
 	defer sender.Close()
