@@ -63,7 +63,7 @@ type Sources struct {
 
 // source is one address, or one /64 of IPv6.
 type source struct {
-	key      key // the zero key: free
+	key      key   // the zero key: free
 	seen     int64 // Unix nanoseconds
 	bucket   tokens
 	refusals int
