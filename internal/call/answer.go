@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"consentgw/consent"
@@ -15,10 +16,11 @@ import (
 func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.caller.listen(c.guard)
 	c.agent.listen(c.guard)
-	gone := context.AfterFunc(in.Context(), func() { c.end(context.Cause(in.Context())) })
 	c.rec.Call.AnsweredAt = consent.Stamp(c.now()) // keys count from here on, never before
-	leg, err := in.Answer(ctx, c.caller.described, c.inDialog(c.caller))
-	gone()
+	leg, err := c.pickUp(ctx, in)
+	if errors.Is(err, sip.ErrCancelled) || errors.Is(err, sip.ErrUnreachable) {
+		c.rec.Call.AnsweredAt = time.Time{} // it was too late for an answer
+	}
 	if err != nil {
 		return err
 	}
@@ -26,6 +28,26 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.rec.Note(c.now(), "answered", "")
 	c.publish()
 	return nil
+}
+
+// pickUp sends the answer and serves the inbox until it is acknowledged: that
+// may take as long as packets get lost, and the API does not wait for it.
+func (c *Call) pickUp(ctx context.Context, in *sip.Incoming) (leg *sip.Leg, err error) {
+	described, dialog := c.caller.described, c.inDialog(c.caller)
+	done := make(chan struct{})
+	err = errPanic // unless Answer returns
+	c.beside(func() {
+		defer close(done)
+		leg, err = in.Answer(ctx, described, dialog)
+	})
+	for {
+		select {
+		case <-done: // with ctx at the latest
+			return leg, err
+		case f := <-c.inbox:
+			f()
+		}
+	}
 }
 
 // inDialog is what a party may ask for inside its dialog. The functions run on

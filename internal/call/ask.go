@@ -78,7 +78,7 @@ func (q *question) turn(ctx context.Context, parts []string) (consent.Verdict, e
 				played, silence = nil, time.After(q.route.policy.AnswerTimeout)
 				continue
 			}
-			if q.heard(r); r.failed() && !q.caller.held() {
+			if q.heard(r); r.failed() && !q.caller.held() && ctx.Err() == nil {
 				return consent.Decided, errPrompt
 			}
 			verdict = q.late()

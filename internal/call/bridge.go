@@ -10,6 +10,5 @@ func (c *Call) bridge(ctx context.Context) error {
 	c.agent.began() // no ringback any more
 	c.passKeys()
 	c.record(ctx)
-	c.publish()
 	return c.until(ctx, nil)
 }

@@ -11,6 +11,8 @@ import (
 	"consentgw/internal/target"
 	"consentgw/prompts"
 	"consentgw/sip"
+
+	"github.com/google/uuid"
 )
 
 // connect tells the caller what became of the choice, then dials the platform:
@@ -104,12 +106,15 @@ const firstResponse = 3 * time.Second
 func (c *Call) try(ctx context.Context, t *target.Hop) error {
 	var offer []byte
 	var headers []sip.Header
+	callID := uuid.NewString()
 	if err := c.do(ctx, func() {
 		c.rec.Call.Target = t.URI()
+		c.rec.Call.PlatformCallID = callID // a platform may ask for the consent while it rings
 		c.rec.Note(c.now(), "dialing", t.URI())
 		c.ringAgain()
 		offer = c.agent.offer(c.caller.agreed)
 		headers = c.consentHeaders() // as things stand now: it may have been withdrawn
+		c.publish()
 	}); err != nil {
 		return err
 	}
@@ -117,7 +122,7 @@ func (c *Call) try(ctx context.Context, t *target.Hop) error {
 		Target: t.URI(), Called: c.route.to, Caller: c.route.from, Headers: headers, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
-		InDialog: c.inDialog(c.agent),
+		CallID:   callID, InDialog: c.inDialog(c.agent),
 	})
 	if err != nil {
 		return err
@@ -165,7 +170,6 @@ func (c *Call) answeredBy(leg *sip.Leg) error {
 		return err
 	}
 	c.follow(c.agent, leg)
-	c.rec.Call.PlatformCallID = leg.CallID()
 	c.rec.Call.ConnectedAt = consent.Stamp(c.now())
 	c.rec.Note(c.now(), "connected", "")
 	c.publish()

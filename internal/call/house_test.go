@@ -293,7 +293,7 @@ func (h *house) command(verb string) error {
 	return err
 }
 
-// tape is a recorder that keeps what it gets in memory.
+// memory is a recorder that keeps what it gets in memory.
 type memory struct {
 	taps   [2]*media.Tap
 	closed chan struct{}
@@ -333,6 +333,11 @@ func (m *memory) open(_ context.Context, _ consent.Permit, g *media.Gate) (Recor
 		m.taps[i] = media.NewTap(g, media.NewSSRC(), m)
 	}
 	return m, nil
+}
+
+// opens is open for many calls at once: each gets a memory of its own.
+func (m *memory) opens(ctx context.Context, p consent.Permit, g *media.Gate) (Recording, error) {
+	return newMemory().open(ctx, p, g)
 }
 
 // writeTones makes a notice of short tones, each prompt another one.
