@@ -34,7 +34,9 @@ Without -c it runs on loopback with the embedded store in ./consentgw-data.`,
 			if !cmd.Flags().Changed("drain") {
 				drain = cfg.Node.Drain
 			}
-			g, err := gateway.Listen(cfg, gateway.Options{Version: version, Log: logger(cfg.Log, cmd.ErrOrStderr()), Drain: drain})
+			log, end := patientLogger(cfg.Log, cmd.ErrOrStderr())
+			defer end()
+			g, err := gateway.Listen(cfg, gateway.Options{Version: version, Log: log, Drain: drain})
 			if err != nil {
 				return err
 			}
