@@ -2,9 +2,11 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,4 +54,97 @@ func TestEverySubjectRelaysAndCopiesEveryPacket(t *testing.T) {
 			assert.LessOrEqual(t, p.Median, p.P99)
 		})
 	}
+}
+
+func options() Options {
+	return Options{Calls: []int{1}, Modes: []Mode{Recorded}, Subjects: []Subject{Loops}, Runs: 1, Measure: 10 * time.Minute, Child: itself}
+}
+
+func TestOptionsThatMeasureNothingAreRefused(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"no calls":         func(o *Options) { o.Calls = nil },
+		"zero calls":       func(o *Options) { o.Calls = []int{50, 0} },
+		"too many calls":   func(o *Options) { o.Calls = []int{5001} },
+		"no mode":          func(o *Options) { o.Modes = nil },
+		"unknown mode":     func(o *Options) { o.Modes = []Mode{"taped"} },
+		"no subject":       func(o *Options) { o.Subjects = nil },
+		"unknown subject":  func(o *Options) { o.Subjects = []Subject{"asterisk"} },
+		"no run":           func(o *Options) { o.Runs = 0 },
+		"too short":        func(o *Options) { o.Measure = time.Millisecond },
+		"too long":         func(o *Options) { o.Measure = time.Hour },
+		"negative warm-up": func(o *Options) { o.Warm = -1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options()
+			change(&o)
+			_, err := Run(t.Context(), o)
+			assert.ErrorIs(t, err, ErrOptions)
+		})
+	}
+}
+
+var errEnough = errors.New("enough")
+
+func TestABenchEndsWithItsContextAndLeavesNoProcess(t *testing.T) {
+	ctx, end := context.WithCancelCause(t.Context())
+	var children []*exec.Cmd
+	o := options()
+	o.Child = func(ctx context.Context, role Role) *exec.Cmd {
+		children = append(children, itself(ctx, role))
+		if len(children) == 2 {
+			time.AfterFunc(300*time.Millisecond, func() { end(errEnough) })
+		}
+		return children[len(children)-1]
+	}
+	_, err := Run(ctx, o)
+	require.ErrorIs(t, err, errEnough)
+	require.Len(t, children, 2)
+	for _, c := range children {
+		assert.NotNil(t, c.ProcessState, "it was waited for")
+	}
+}
+
+func TestAChildThatFailsIsAnError(t *testing.T) {
+	for name, command := range map[string][]string{
+		"cannot be started": {"/does/not/exist"},
+		"says nothing":      {"true"},
+		"says nonsense":     {"echo", "nonsense"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, bad := range []Role{roleGenerator, roleSubject} {
+				o := options()
+				o.Child = func(ctx context.Context, role Role) *exec.Cmd {
+					if role == bad {
+						return exec.CommandContext(ctx, command[0], command[1:]...)
+					}
+					return itself(ctx, role)
+				}
+				_, err := Run(t.Context(), o)
+				assert.ErrorContains(t, err, "1 recorded calls through loops")
+			}
+		})
+	}
+}
+
+func TestAChildAnswersWhatItCannotDo(t *testing.T) {
+	serve := func(role Role, requests string) (string, error) {
+		var out strings.Builder
+		err := Serve(role, strings.NewReader(requests), &out)
+		return out.String(), err
+	}
+	for _, role := range []Role{roleGenerator, roleSubject} {
+		out, err := serve(role, `{"ask":"dance"}`)
+		require.NoError(t, err)
+		assert.Contains(t, out, `cannot answer \"dance\"`)
+		_, err = serve(role, "{")
+		assert.Error(t, err)
+	}
+	out, err := serve(roleGenerator, `{"ask":"send"}`)
+	require.NoError(t, err)
+	assert.Contains(t, out, "nowhere to send to")
+	out, err = serve(roleSubject, `{"ask":"open"}`)
+	require.NoError(t, err)
+	assert.Contains(t, out, "one set of calls")
+	_, err = serve("conductor", "")
+	assert.ErrorContains(t, err, "no such role")
 }
