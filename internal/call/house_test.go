@@ -57,7 +57,9 @@ type house struct {
 
 	svc     *Service
 	journal *Journal
+	library *prompts.Library
 	notice  *prompts.Notice
+	offer   func(*sdp.Session) // changes what a wire offers; nil: nothing
 	caller  *phone.Phone
 	trunk   *sip.Endpoint
 	log     *lockedBuffer
@@ -151,6 +153,7 @@ func (h *house) build() {
 	writeTones(t, filepath.Join(h.dir, "prompts"))
 	library, err := prompts.Open(filepath.Join(h.dir, "prompts"))
 	require.NoError(t, err)
+	h.library = library
 	h.notice, err = library.Notice("short", "en")
 	require.NoError(t, err)
 	plan, err := NewPlan(h.cfg, library, h.recorders)
