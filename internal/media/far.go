@@ -18,16 +18,16 @@ type Far struct {
 	// Addr is the address of its SDP. Port 0 or an unspecified address (hold by
 	// RFC 2543): nothing is sent anywhere. No address but a port (a host name):
 	// it is learned from Signalled.
-	Addr netip.AddrPort
-	// Signalled is where its signalling comes from: a telephone behind a NAT
-	// sends from there. The zero address: not known.
-	Signalled   netip.Addr
+	Addr        netip.AddrPort
 	Law         Law
 	PayloadType uint8 // of Law, in both directions
-	EventPT     int   // of telephone-event (RFC 4733); -1 or 0: none
-	EventRate   int   // its clock rate in Hz; 0 means 8000
 	// Send and Receive are what we may send and shall expect.
 	Send, Receive bool
+	EventPT       int // of telephone-event (RFC 4733); -1 or 0: none
+	EventRate     int // its clock rate in Hz; 0 means 8000
+	// Signalled is where its signalling comes from: a telephone behind a NAT
+	// sends from there. The zero address: not known.
+	Signalled netip.Addr
 }
 
 // UsableFar says why packets must not be sent to addr from the local address
@@ -63,9 +63,9 @@ func UsableFar(addr netip.AddrPort, bound netip.Addr) error {
 
 // agreement is a Far in force, with the route that its packets take.
 type agreement struct {
-	Far
 	route *route
-	due   time.Time // when packets became due on this route; without Receive it means nothing
+	Far
+	due time.Time // when packets became due on this route; without Receive it means nothing
 }
 
 // route is where the packets of one agreed address come from and go to. The

@@ -17,11 +17,11 @@ const (
 
 // keys is the keypad of the far end. Owned by Stream.Run, but for the channel.
 type keys struct {
+	// due is when a press that lost its end counts as over; zero: all ended.
+	due     time.Time
 	presses chan dtmf.Press
 	decoder *dtmf.Decoder
 	rate    int
-	// due is when a press that lost its end counts as over; zero: all ended.
-	due time.Time
 }
 
 // Presses are the RFC 4733 key presses of the far end, from its locked source

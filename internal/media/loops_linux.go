@@ -43,20 +43,21 @@ func (*loops) bind(b binding) (conn, error) {
 
 // seat is the place of a stream on a loop.
 type seat struct {
-	mu sync.Mutex // held while the stream changes its place, which takes a tick
+	// Set by take, then constant.
+	stream    *Stream
+	rtp, rtcp int // descriptors
+	// Owned by the loop.
+	slot    int
+	broken  int
+	waiting bool // for a key to end
+
+	gone chan error // set by take: why the loop let go of it by itself, once
+	mu   sync.Mutex // held while the stream changes its place, which takes a tick
 	// Guarded by mu.
 	engine *loops
 	closed bool
 	// Changed under mu. Nil: on none.
 	home atomic.Pointer[loop]
-	// Set by take, then constant.
-	stream    *Stream
-	rtp, rtcp int        // descriptors
-	gone      chan error // why the loop let go of it by itself, once
-	// Owned by the loop.
-	slot    int
-	broken  int
-	waiting bool // for a key to end
 }
 
 // run seats a stream and waits: the loop does the rest.

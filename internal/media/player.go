@@ -157,7 +157,7 @@ func (p *playback) try(now time.Time, far *agreement, offset int) bool {
 	seq := out.seq + 1
 	room := build(p.buf[:], p.last != far, far.PayloadType, seq, p.ts, p.s.ssrc)
 	p.clip.frame(room, offset, far.Law)
-	if p.s.pair.rtp.send(p.buf[:], destination) != nil {
+	if p.s.rtp.send(p.buf[:], destination) != nil {
 		p.s.counts.errors.Add(1)
 		return false
 	}

@@ -26,9 +26,12 @@ const maxReadErrors = 1000
 type Stream struct {
 	// Set by Ports.Open, then constant.
 	ports *Ports
-	pair  *pair // the holder of out.token sends
+	pair  *pair
 	local netip.AddrPort
-	ssrc  uint32
+	// What a packet needs stands close together from here on: a call finds
+	// nothing of its own in the processor's cache after 20 ms.
+	rtp  conn // of pair; the holder of out.token sends
+	ssrc uint32
 	// Swapped whole; read without a lock. Nil: nothing agreed, nowhere, none.
 	far  atomic.Pointer[agreement]
 	peer atomic.Pointer[Stream]
@@ -37,8 +40,8 @@ type Stream struct {
 	source source
 	keys   keys
 
-	out    outbound
 	in     inCounters
+	out    outbound
 	counts outCounters
 	life   life
 }
@@ -55,7 +58,7 @@ func (p *Ports) Open() (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stream{ports: p, pair: got, local: got.rtp.local(), ssrc: NewSSRC()}
+	s := &Stream{ports: p, pair: got, rtp: got.rtp, local: got.rtp.local(), ssrc: NewSSRC()}
 	s.keys.presses = make(chan dtmf.Press, pressBuffer)
 	s.out.start()
 	return s, nil

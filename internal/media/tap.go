@@ -98,7 +98,8 @@ func (t *Tap) copy(now time.Time, h *heard) {
 			continue
 		}
 		t.sent.Add(1)
-		t.first.CompareAndSwap(0, now.UnixNano())
-		t.last.Store(now.UnixNano())
+		at := now.UnixNano()
+		t.first.CompareAndSwap(0, at)
+		t.last.Store(at)
 	}
 }
