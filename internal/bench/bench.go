@@ -82,6 +82,9 @@ type Result struct {
 	// Memory is resident memory a call above the idle process, in bytes. What the
 	// kernel holds for sockets is not in it.
 	Memory int64 `json:"memory_per_call"`
+	// Pace is how much of what the telephones should have sent the generator got
+	// away; well below 1, the machine is too small for this many calls.
+	Pace float64 `json:"pace"`
 }
 
 func (o *Options) check() error {
@@ -143,7 +146,7 @@ func (o *Options) tell(mode Mode, calls int, subject Subject, r Result) {
 	}
 }
 
-// median takes the median of every figure by itself, and the worst loss.
+// median takes the median of every figure by itself, and the worst loss and pace.
 func median(runs []Result) Result {
 	of := func(figure func(Result) int64) int64 {
 		var all []int64
@@ -158,11 +161,13 @@ func median(runs []Result) Result {
 		Median: time.Duration(of(func(r Result) int64 { return int64(r.Median) })),
 		P99:    time.Duration(of(func(r Result) int64 { return int64(r.P99) })),
 		Memory: of(func(r Result) int64 { return r.Memory }),
+		Pace:   runs[0].Pace,
 	}
 	for _, r := range runs {
 		m.Sent = max(m.Sent, r.Sent)
 		m.Lost = max(m.Lost, r.Lost)
 		m.Uncopy = max(m.Uncopy, r.Uncopy)
+		m.Pace = min(m.Pace, r.Pace)
 	}
 	return m
 }

@@ -47,6 +47,7 @@ func TestEverySubjectRelaysAndCopiesEveryPacket(t *testing.T) {
 	for _, p := range points {
 		t.Run(fmt.Sprint(p.Mode, " ", p.Subject), func(t *testing.T) {
 			assert.InDelta(t, 90, p.Sent, 30, "3 calls, 2 directions, 50 a second, 0.3 seconds")
+			assert.InDelta(t, 1, p.Pace, 0.4)
 			assert.Zero(t, p.Lost)
 			assert.Zero(t, p.Uncopy)
 			assert.Positive(t, p.CPU)

@@ -173,6 +173,7 @@ func (g *generator) finish() *heard {
 	g.stop.Store(true)
 	g.running.Wait()
 	return &heard{
+		Span: time.Duration(g.end.Load() - g.begin.Load()),
 		Sent: g.sent.Load(), Arrived: g.arrivals.voice, Copies: g.arrivals.copies,
 		Median: g.arrivals.quantile(0.5), P99: g.arrivals.quantile(0.99),
 	}

@@ -69,6 +69,7 @@ type answer struct {
 type heard struct {
 	Sent, Arrived, Copies uint64
 	Median, P99           time.Duration
+	Span                  time.Duration // from begin to end
 }
 
 // Serve runs a role in a child process until in ends.
@@ -207,7 +208,7 @@ func converse(ctx context.Context, o *Options, spec Spec, generator, subject *ch
 }
 
 func sum(spec Spec, idle, before, after *usage, got *heard) (Result, error) {
-	if got.Sent == 0 {
+	if got.Sent == 0 || got.Span <= 0 {
 		return Result{}, errors.New("the generator sent nothing")
 	}
 	r := Result{
@@ -215,6 +216,7 @@ func sum(spec Spec, idle, before, after *usage, got *heard) (Result, error) {
 		Median: got.Median, P99: got.P99,
 		Sent: got.Sent, Lost: got.Sent - min(got.Arrived, got.Sent),
 		Memory: (after.Memory - idle.Memory) / int64(spec.Calls),
+		Pace:   float64(got.Sent) / (got.Span.Seconds() * float64(spec.Calls*packetsPerCallSecond)),
 	}
 	if spec.Recorded {
 		r.Uncopy = got.Sent - min(got.Copies, got.Sent)
