@@ -90,6 +90,7 @@ func drawPanel(b *strings.Builder, left int, mode Mode, points []Point) {
 		fmt.Fprintf(b, `<line x1="%.0f" y1="%.1f" x2="%.0f" y2="%.1f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%.2f</text>`+"\n",
 			s.x(0), s.y(cpu), s.x(s.calls), s.y(cpu), left+plotLeft-6, s.y(cpu)+4, cpu)
 	}
+	marked := map[int]bool{}
 	for _, subject := range Subjects() {
 		line := lines[subject]
 		slices.SortFunc(line, func(p, q Point) int { return p.Calls - q.Calls })
@@ -98,7 +99,10 @@ func drawPanel(b *strings.Builder, left int, mode Mode, points []Point) {
 			x, y := s.x(p.Calls), s.y(milliseconds(p.CPU))
 			path = append(path, fmt.Sprintf("%.1f,%.1f", x, y))
 			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`, x, y, color(subject))
-			fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%d</text>`+"\n", x, plotTop+plotHeight+16, p.Calls)
+			if !marked[p.Calls] {
+				marked[p.Calls] = true
+				fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%d</text>`, x, plotTop+plotHeight+16, p.Calls)
+			}
 		}
 		if len(path) > 1 {
 			fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", strings.Join(path, " "), color(subject))

@@ -103,9 +103,11 @@ func (s *Stream) RelayTo(peer *Stream) {
 // copies, not the tap.
 func (s *Stream) TapTo(t *Tap) { s.tap.Store(t) }
 
-// Run is the packet loop; exactly one, else [ErrRunning]. It ends with ctx, and
-// then returns context.Cause(ctx); or with a socket that is closed or broken.
-// ICMP errors are survived and counted.
+// Run lets the engine handle the packets of this stream; once, else
+// [ErrRunning]. It ends with ctx, and then returns context.Cause(ctx); or with a
+// socket that is closed or broken; or at once if the system has no means to
+// read it. When it returns nothing of the stream is touched any more. ICMP
+// errors are survived and counted.
 func (s *Stream) Run(ctx context.Context) error {
 	if s.life.running.Swap(true) {
 		return ErrRunning
