@@ -11,13 +11,13 @@ import (
 	"consentgw/internal/dtmf"
 )
 
-// ErrRunning: a stream has one packet loop in its life.
-var ErrRunning = errors.New("packet loop was started already")
+// ErrRunning: a stream runs once in its life.
+var ErrRunning = errors.New("stream was run already")
 
 // errBroken: see maxReadErrors.
 var errBroken = errors.New("socket is broken")
 
-// maxReadErrors in a row, with no packet between them, end the packet loop: the
+// maxReadErrors in a row, with no packet between them, end Run: the
 // socket is broken, and retrying would only burn the processor.
 const maxReadErrors = 1000
 
@@ -36,7 +36,7 @@ type Stream struct {
 	far  atomic.Pointer[agreement]
 	peer atomic.Pointer[Stream]
 	tap  atomic.Pointer[Tap]
-	// Owned by Run.
+	// Owned by who reads the socket: one goroutine or loop at a time.
 	source source
 	keys   keys
 
