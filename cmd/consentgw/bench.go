@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"consentgw/internal/bench"
@@ -76,7 +78,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	o := bench.Options{Calls: f.calls, Runs: f.runs, Warm: f.warm, Measure: f.measure, Progress: cmd.ErrOrStderr(),
 		Child: func(ctx context.Context, role bench.Role) *exec.Cmd {
 			child := exec.CommandContext(ctx, self, "bench", "role", string(role))
-			child.Stderr = cmd.ErrOrStderr()
+			child.Stderr = os.Stderr
 			return child
 		}}
 	for _, m := range f.modes {
@@ -84,6 +86,10 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	}
 	for _, s := range f.subjects {
 		o.Subjects = append(o.Subjects, bench.Subject(s))
+	}
+	// Nobody wants to hear of it after minutes.
+	if _, err := os.Stat(filepath.Dir(f.plot)); err != nil {
+		return fmt.Errorf("--svg: %w", err)
 	}
 	points, err := bench.Run(cmd.Context(), o)
 	if errors.Is(err, bench.ErrOptions) {
@@ -101,19 +107,19 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	return bench.WriteTable(cmd.OutOrStdout(), points)
 }
 
+// draw writes the picture whole.
 func (f *benchFlags) draw(points []bench.Point) error {
 	if f.plot == "" {
 		return nil
 	}
-	file, err := os.Create(f.plot)
-	if err != nil {
+	var picture bytes.Buffer
+	if err := bench.WritePlot(&picture, points); err != nil {
+		return err
+	}
+	if err := os.WriteFile(f.plot, picture.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("--svg: %w", err)
 	}
-	if err := bench.WritePlot(file, points); err != nil {
-		file.Close()
-		return fmt.Errorf("--svg: %w", err)
-	}
-	return file.Close()
+	return nil
 }
 
 func subjectNames() []string {
