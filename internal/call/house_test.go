@@ -88,6 +88,7 @@ func (l *lockedBuffer) String() string {
 func loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
 
 func newHouse(t *testing.T) *house {
+	t.Parallel() // a house waits most of the time
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("the event that the test waits for did not come"))
 	t.Cleanup(cancel)
 	h := &house{t: t, ctx: ctx, dir: t.TempDir(), storeFor: 10 * time.Second, log: &lockedBuffer{}, lines: make(chan *phone.Line, 256)}
