@@ -42,8 +42,8 @@ func (e *Endpoint) verdict(src netip.AddrPort, transport string) (v Verdict) {
 // whoever it came from and makes a transaction for it. A request that is
 // refused is answered here.
 func (e *Endpoint) admitDatagram(c net.PacketConn, datagram []byte, from net.Addr) bool {
-	if e.admission == nil || bytes.HasPrefix(datagram, []byte("SIP/")) {
-		return true
+	if bytes.HasPrefix(datagram, []byte("SIP/")) {
+		return true // a response
 	}
 	udp, ok := from.(*net.UDPAddr)
 	if !ok {
@@ -51,7 +51,7 @@ func (e *Endpoint) admitDatagram(c net.PacketConn, datagram []byte, from net.Add
 	}
 	switch e.verdict(udp.AddrPort(), "udp") {
 	case Serve:
-		return true
+		return !answerMalformed(c, datagram, udp)
 	case Silence:
 		return false
 	}

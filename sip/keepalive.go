@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 // ping and pong of RFC 5626 section 4.4.1.
 const ping, pong = "\r\n\r\n", "\r\n"
 
-// flows are the connections of a stack that are kept alive.
+// flows are the connections that a stack opened, by their far end; nil map: the
+// stack opens none.
 type flows struct {
 	mu   sync.Mutex // guards open
 	open map[netip.AddrPort]*flow
@@ -21,6 +23,8 @@ type flows struct {
 
 // A flow is a connection that we opened.
 type flow struct {
+	local   string // our end: another one is another connection
+	frame   framer
 	ponged  bool // the far end has answered a ping: it speaks RFC 5626
 	waiting bool // nothing has come since the last ping
 }
@@ -34,19 +38,49 @@ func (f *flows) opened(to netip.AddrPort) {
 	}
 }
 
-// heard notes what comes by a connection; sipgo calls it for each read.
-func (f *flows) heard(from siplib.TransportReadProps, data []byte) ([]byte, error) {
-	addr, err := netip.ParseAddrPort(from.RemoteAddr.String())
-	if err != nil {
-		return data, nil // an error would close the connection
-	}
+// heard takes what comes by a connection that we opened, and returns it without
+// what is between messages; sipgo calls it for each read. It also says how many
+// pings there were.
+func (f *flows) heard(local string, from netip.AddrPort, data []byte) (kept []byte, pings int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if fl := f.open[netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())]; fl != nil {
-		fl.ponged = fl.ponged || fl.waiting && bytes.Equal(data, []byte(pong))
-		fl.waiting = false
+	fl := f.open[from]
+	if fl == nil || fl.local != local {
+		fl = &flow{local: local, waiting: fl != nil && fl.waiting}
+		f.open[from] = fl
 	}
-	return data, nil
+	fl.ponged = fl.ponged || fl.waiting && bytes.Equal(data, []byte(pong))
+	fl.waiting = false
+	n, pings, _, _ := fl.frame.strip(data)
+	return data[:n], pings
+}
+
+// filter is sipgo's read filter for the connections that the stack opened. An
+// error would close the connection.
+func (s *stack) filter(from siplib.TransportReadProps, data []byte) ([]byte, error) {
+	addr, err := netip.ParseAddrPort(from.RemoteAddr.String())
+	if err != nil {
+		return data, nil
+	}
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	kept, pings := s.flows.heard(from.LocalAddr.String(), addr, data)
+	if pings > 0 {
+		s.write(addr, strings.Repeat(pong, min(pings, maxPongs)))
+	}
+	return kept, nil
+}
+
+// write writes to an open connection. One that cannot be written to is noticed
+// by its reader.
+func (s *stack) write(to netip.AddrPort, text string) {
+	c, err := s.tpl.GetConnection(s.transport, to.String())
+	if err != nil {
+		return
+	}
+	defer c.TryClose() // gives back the reference GetConnection took
+	if stream, ok := c.(*siplib.TCPConnection); ok {
+		_, _ = stream.Write([]byte(text))
+	}
 }
 
 // keepFlowsAlive pings what is open on the connections that we opened, until
@@ -104,8 +138,5 @@ func (s *stack) ping(to netip.AddrPort) {
 		_ = c.Close() // its reader does the rest
 		return
 	}
-	if stream, ok := c.(*siplib.TCPConnection); ok {
-		// A connection that cannot be written to is noticed by its reader.
-		_, _ = stream.Write([]byte(ping))
-	}
+	s.write(to, ping)
 }

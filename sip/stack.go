@@ -68,10 +68,10 @@ func (e *Endpoint) newStack(transport string, local netip.AddrPort, client *tls.
 			TCP: streams(), TLS: &siplib.TransportTLS{TransportTCP: streams()},
 		}),
 	}
-	if !local.IsValid() && e.keepAlive > 0 {
+	if !local.IsValid() {
 		st.flows.open = make(map[netip.AddrPort]*flow)
 		// Before the transports: they are given the filter as they are added.
-		options = append([]siplib.TransportLayerOption{siplib.WithTransportLayerReadFilter(st.flows.heard)}, options...)
+		options = append([]siplib.TransportLayerOption{siplib.WithTransportLayerReadFilter(st.filter)}, options...)
 	}
 	st.tpl = siplib.NewTransportLayer(net.DefaultResolver, siplib.NewParser(), client, options...)
 	// Before the transaction layer adds itself: handlers run in the order they

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -160,7 +161,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		})
 		return n, err
 	}
-	completed, partial := c.frame.feed(p[:n])
+	n, pings, completed, partial := c.frame.strip(p[:n])
 	switch {
 	case !partial && (completed || !c.partial):
 		err = c.SetReadDeadline(time.Now().Add(c.owner.idle))
@@ -174,7 +175,23 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.readOnce.Do(c.owner.readers.Done)
 		return 0, err
 	}
+	c.answerPings(pings)
 	return n, nil
+}
+
+// maxPongs is how many pings of one read are answered.
+const maxPongs = 8
+
+// answerPings writes a pong for each ping. Whoever does not read them blocks
+// nothing but its own connection, and not for long.
+func (c *conn) answerPings(pings int) {
+	if pings == 0 {
+		return
+	}
+	if c.SetWriteDeadline(time.Now().Add(writeTimeout)) == nil {
+		// A connection that cannot be written to is noticed at the next read.
+		_, _ = c.Write(bytes.Repeat([]byte(pong), min(pings, maxPongs)))
+	}
 }
 
 // Close closes the connection once. sipgo closes without another Read after a
