@@ -163,9 +163,10 @@ type tlsTarget struct {
 	t *testing.T
 }
 
-func listenTLS(t *testing.T, cfg *tls.Config) *tlsTarget {
+// listenTLS listens on 127.0.0.1, or on the address that is given.
+func listenTLS(t *testing.T, cfg *tls.Config, at ...string) *tlsTarget {
 	t.Helper()
-	l, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
+	l, err := tls.Listen("tcp", append(at, "127.0.0.1:0")[0], cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	return &tlsTarget{l, t}
