@@ -224,7 +224,7 @@ func TestAPingIsAnsweredHoweverItIsCut(t *testing.T) {
 func TestConnectionsThatWeOpenedAreKeptAlive(t *testing.T) {
 	checkLeaks(t)
 	a := newAuthority(t)
-	e := start(t, Handler{}, overTLS(a.gateway(ClientCertNone)), func(c *Config) { c.KeepAlive = 40 * time.Millisecond })
+	e := start(t, Handler{}, overTLS(a.gateway(ClientCertNone)), func(c *Config) { c.KeepAlive = 100 * time.Millisecond })
 	for name, f := range farEnds(t, e, a, "127.0.0.1") {
 		if name == "udp" {
 			continue
