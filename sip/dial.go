@@ -173,6 +173,7 @@ func (d *dialing) run(ctx context.Context) (*Leg, error) {
 		return nil, err
 	case !res.IsSuccess():
 		d.settle()
+		d.refused() // its ACK comes before another INVITE of the call
 		d.e.registry.removeInbox(d.branch)
 		return nil, statusError(res)
 	}
