@@ -70,7 +70,7 @@ func (in *Incoming) Authenticate(c Challenge) (ok bool, err error) {
 	headers := make([]Header, 0, len(c.Algorithms))
 	nonce := n.issue(in.Source().Addr(), c.Realm)
 	for _, algorithm := range c.Algorithms {
-		value := fmt.Sprintf(`Digest realm=%s, nonce="%s", algorithm=%s, qop="auth"`, quoted(c.Realm), nonce, algorithm)
+		value := fmt.Sprintf(`Digest realm=%s, nonce="%s", algorithm=%s, qop="auth"`, verbatim(c.Realm), nonce, algorithm)
 		if out == stale {
 			value += ", stale=true"
 		}

@@ -69,6 +69,9 @@ func readDemand(value string) (demand, bool) {
 	}
 	d := demand{realm: p["realm"], nonce: p["nonce"], hash: p["algorithm"], stale: strings.EqualFold(p["stale"], "true")}
 	d.opaque, d.hasOpaq = p["opaque"]
+	if hasControl(d.realm + d.nonce + d.opaque) {
+		return demand{}, false // they go into a header of ours
+	}
 	if offered, ok := p["qop"]; ok {
 		for option := range strings.SplitSeq(offered, ",") {
 			if strings.EqualFold(strings.TrimSpace(option), "auth") {
@@ -183,7 +186,7 @@ func (d demand) answer(c Credentials, method, uri string, count uint32) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `Digest username=%s, realm=%s, nonce=%s, uri=%s, response="%s"`,
-		quoted(p.username), quoted(p.realm), quoted(p.nonce), quoted(p.uri), p.response())
+		verbatim(p.username), verbatim(p.realm), verbatim(p.nonce), verbatim(p.uri), p.response())
 	if d.hash != "" {
 		// One that digestHash knows, so nothing else can stand there.
 		b.WriteString(", algorithm=" + d.hash)
@@ -192,7 +195,13 @@ func (d demand) answer(c Credentials, method, uri string, count uint32) string {
 		fmt.Fprintf(&b, `, cnonce="%s", qop=%s, nc=%s`, p.cnonce, p.qop, p.nc)
 	}
 	if d.hasOpaq {
-		b.WriteString(", opaque=" + quoted(d.opaque))
+		b.WriteString(", opaque=" + verbatim(d.opaque))
 	}
 	return b.String()
+}
+
+// verbatim is quoted for text without control characters that must come out
+// byte for byte, whatever its encoding.
+func verbatim(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

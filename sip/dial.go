@@ -67,6 +67,9 @@ func (i *Invite) prepare() (target, error) {
 	case len(i.Offer) == 0:
 		return t, errors.New("sip: an INVITE without an offer")
 	}
+	if i.Auth != nil && hasControl(i.Auth.Username+i.Auth.Password) {
+		return t, errors.New("sip: the credentials hold a control character")
+	}
 	if err := checkHeaders(i.Headers); err != nil {
 		return t, err
 	}

@@ -363,7 +363,7 @@ func TestD08ATLSConnectionThatNeverShakesHandsIsClosed(t *testing.T) {
 	checkLeaks(t)
 	a := newAuthority(t)
 	e := startWith(t, Handler{}, func(e *Endpoint) {
-		e.sockets[2].conns.timeout, e.sockets[2].conns.idle = 50*time.Millisecond, 150*time.Millisecond
+		e.sockets[2].conns.timeout, e.sockets[2].conns.idle = 300*time.Millisecond, 600*time.Millisecond
 	}, overTLS(a.gateway(ClientCertNone)))
 	assert.True(t, dialTCP(t, e.tls()).closes(soon), "no handshake")
 	p := dialTLS(t, e.tls(), a.config("", named{}))
@@ -376,7 +376,7 @@ func TestD08ATLSConnectionThatNeverShakesHandsIsClosed(t *testing.T) {
 	p = dialTLS(t, e.tls(), a.config("", named{}))
 	p.request(e.tls(), request{method: "OPTIONS"})
 	p.expect("SIP/2.0 200")
-	assert.False(t, p.closes(80*time.Millisecond), "idle for less than the limit")
+	assert.False(t, p.closes(400*time.Millisecond), "idle for less than the limit")
 	assert.True(t, p.closes(soon), "idle for too long")
 }
 
