@@ -13,7 +13,15 @@ import (
 type Invite struct {
 	// Target is where the INVITE goes: "sip:host:port;transport=tcp". Scheme,
 	// port (5060) and transport (udp) may be missing; IPv6 stands in brackets.
+	// "sips:host" and ";transport=tls" go over TLS, port 5061. A name without a
+	// port is looked up as a service (RFC 3263).
 	Target string
+	// TLS is for targets that are reached by TLS; nil: we show what our TLS
+	// listeners show, and trust what Config.TLS trusts.
+	TLS *ClientTLS
+	// Auth answers a digest challenge of the target; nil: a 401 or 407 is the
+	// result of the call.
+	Auth *Credentials
 	// Called is the user part of the request URI and of To; "": the user part
 	// of Target. It is escaped as needed.
 	Called string
@@ -59,6 +67,9 @@ func (i *Invite) prepare() (target, error) {
 	case len(i.Offer) == 0:
 		return t, errors.New("sip: an INVITE without an offer")
 	}
+	if i.Auth != nil && hasControl(i.Auth.Username+i.Auth.Password) {
+		return t, errors.New("sip: the credentials hold a control character")
+	}
 	if err := checkHeaders(i.Headers); err != nil {
 		return t, err
 	}
@@ -100,6 +111,10 @@ func isCallID(s string) bool {
 // RFC 3261 section 9.1 allows, and a 2xx that crosses is acknowledged and
 // released (trap 3), both in the background.
 //
+// Every address of the target is tried in turn, until one gives a final
+// response other than 503 or rings (RFC 3263 section 4.3); the error is the last
+// one's. FirstResponse and Answer count anew for each.
+//
 // After it has returned, repeated 2xx are acknowledged for 64*T1, and 2xx from
 // other forks are acknowledged and released (trap 10).
 func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
@@ -112,11 +127,18 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 		return nil, ErrNotServing
 	}
 	defer e.leave(&e.sends)
-	h, err := e.hop(ctx, t.transport, t.host, t.port)
+	hops, err := e.hops(ctx, t, inv.TLS)
 	if err != nil {
 		return nil, err
 	}
+	return e.try(ctx, hops, inv, func(inv Invite, a attempt) (*Leg, error) { return e.dial(ctx, t, inv, a) })
+}
+
+// dial makes one attempt at a call.
+func (e *Endpoint) dial(ctx context.Context, t target, inv Invite, a attempt) (*Leg, error) {
+	h := a.hop
 	req := e.newRequest(siplib.INVITE, h, t.uri(inv.Called), inv.Caller, inv.CallID)
+	a.mark(req)
 	req.AppendHeader(siplib.NewHeader("Allow", allowed))
 	req.AppendHeader(siplib.NewHeader("Supported", ""))
 	for _, hdr := range inv.Headers {
@@ -154,6 +176,7 @@ func (d *dialing) run(ctx context.Context) (*Leg, error) {
 		return nil, err
 	case !res.IsSuccess():
 		d.settle()
+		d.refused() // its ACK comes before another INVITE of the call
 		d.e.registry.removeInbox(d.branch)
 		return nil, statusError(res)
 	}

@@ -94,7 +94,7 @@ func TestDialRefusesWhatMustNotBeSent(t *testing.T) {
 		"a control character in the caller":  {func(i *Invite) { i.Caller = "a\x7f" }, "control character"},
 		"a space in the Call-ID":             {func(i *Invite) { i.CallID = "a b" }, "Call-ID"},
 		"no offer":                           {func(i *Invite) { i.Offer = nil }, "without an offer"},
-		"TLS":                                {func(i *Invite) { i.Target = "sips:127.0.0.1" }, "TLS is not supported"},
+		"TLS":                                {func(i *Invite) { i.Target = "sips:127.0.0.1" }, "no tls address to send from"},
 		"an IPv6 target without such socket": {func(i *Invite) { i.Target = "sip:[::1]:5060" }, "no udp address to send from"},
 	}
 	for name, tt := range tests {
@@ -145,7 +145,7 @@ func TestDialFailures(t *testing.T) {
 		want    StatusError
 	}{
 		"busy":                  {"486 Busy Here", nil, StatusError{Code: 486, Reason: "Busy Here"}},
-		"overloaded":            {"503 Service Unavailable", []string{"Retry-After: 7 (soon);duration=1"}, StatusError{503, "Service Unavailable", 7 * time.Second}},
+		"overloaded":            {"503 Service Unavailable", []string{"Retry-After: 7 (soon);duration=1"}, StatusError{Code: 503, Reason: "Service Unavailable", RetryAfter: 7 * time.Second}},
 		"moved is not followed": {"302 Moved", nil, StatusError{Code: 302, Reason: "Moved"}},
 		"declined":              {"603 Decline", nil, StatusError{Code: 603, Reason: "Decline"}},
 	}
@@ -232,7 +232,7 @@ func TestTrap18RequestsLeaveFromTheListeningSocket(t *testing.T) {
 
 func TestTrap23EveryMessageHasAContactOfItsOwn(t *testing.T) {
 	e := start(t, Handler{})
-	a, b := contactOf(e.udp(), "udp"), contactOf(e.udp(), "udp")
+	a, b := contactOf(e.udp(), "udp", false), contactOf(e.udp(), "udp", false)
 	assert.NotSame(t, a, b)
 	assert.Positive(t, a.Address.Port)
 }

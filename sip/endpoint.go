@@ -22,8 +22,13 @@ type Endpoint struct {
 	secret    [32]byte // keys the To tags, see tagFor
 	sockets   []*socket
 	outgoing  *stack // TCP connections that we open
+	admission func(src netip.AddrPort, transport string) Verdict
+	keepAlive time.Duration
 
 	registry registry
+	security security // TLS
+	names    names
+	nonces   nonces
 
 	// handler is set by Serve before anything is read, then constant.
 	handler Handler
@@ -43,13 +48,20 @@ type Handler struct {
 	Options func() (code int, reason string)
 }
 
-func newEndpoint(cfg Config) *Endpoint {
-	e := &Endpoint{log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1}
+func newEndpoint(cfg Config) (*Endpoint, error) {
+	e := &Endpoint{
+		log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1, admission: cfg.Admit, keepAlive: cfg.KeepAlive,
+	}
 	e.lifecycle.setUp()
 	rand.Read(e.secret[:]) // never fails, crypto/rand
 	e.registry.setUp(64 * e.t1)
-	e.outgoing = e.newStack("tcp", netip.AddrPort{})
-	return e
+	e.names.setUp(cfg.Resolver)
+	e.nonces.setUp(e.secret[:])
+	if err := e.security.setUp(cfg.TLS); err != nil {
+		return nil, err
+	}
+	e.outgoing = e.newStack("tcp", netip.AddrPort{}, nil)
+	return e, nil
 }
 
 // timeout is 64*T1: after it a transaction has failed (RFC 3261 section 17).
@@ -86,6 +98,7 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 	}
 	e.setPhase(serving)
 	close(e.begun)
+	e.spawn(func() { e.keepFlowsAlive(ctx) })
 	var err error
 	select {
 	case <-ctx.Done():
@@ -144,10 +157,15 @@ func (e *Endpoint) shut(readers *sync.WaitGroup) {
 	for _, s := range e.sockets {
 		s.stack.close()
 	}
-	e.outgoing.close()
+	e.closeOutgoing()
 	e.work.Wait()
 	// Once more, for a connection that was being opened.
+	e.closeOutgoing()
+}
+
+func (e *Endpoint) closeOutgoing() {
 	e.outgoing.close()
+	e.security.closeClients()
 }
 
 // Close releases the sockets of an endpoint that was never served. While Serve
@@ -165,6 +183,6 @@ func (e *Endpoint) Close() error {
 		errs = append(errs, s.close())
 		s.stack.close()
 	}
-	e.outgoing.close()
+	e.closeOutgoing()
 	return errors.Join(errs...)
 }

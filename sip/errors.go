@@ -35,6 +35,8 @@ type StatusError struct {
 	Code       int           // 300..699
 	Reason     string        // the far end's phrase, without control characters; not for logs
 	RetryAfter time.Duration // from Retry-After (RFC 3261 section 20.33), 0 if none
+
+	demands []demand // the challenges of a 401 or 407
 }
 
 // Error leaves the far end's phrase out: it may quote a number.
@@ -56,6 +58,9 @@ func (e *ByeError) Error() string { return "sip: the far end ended the dialog" }
 // original only the system's own words are kept: sipgo's errors quote the
 // request line, which holds a number.
 func unreachable(err error) error {
+	if why := certificateProblem(err); why != "" {
+		return fmt.Errorf("%w: TLS: %s", ErrUnreachable, why)
+	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
 		return fmt.Errorf("%w: %s: %s", ErrUnreachable, op.Op, op.Err)

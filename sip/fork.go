@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"fmt"
 
 	siplib "github.com/emiago/sipgo/sip"
 )
@@ -18,18 +19,15 @@ type fork struct {
 // CSeq of the INVITE whatever was sent in the dialog since (trap 5).
 func (f *fork) acknowledge() error {
 	if f.ack == nil {
-		ack, h, err := f.dialog.build(context.Background(), siplib.ACK, inviteSeq)
+		ack, h, err := f.dialog.build(context.Background(), siplib.ACK, f.dialog.invite)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errAnswered, err)
 		}
 		f.ack, f.hop = ack, h
 	}
 	f.hop.write(f.ack)
 	return nil
 }
-
-// inviteSeq is the CSeq of every INVITE that Dial sends.
-const inviteSeq = 1
 
 // onAnswer handles a 2xx after the first, or after the INVITE was given up:
 // repetitions of the leg's are acknowledged again; every other dialog is

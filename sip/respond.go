@@ -3,6 +3,7 @@ package sip
 import (
 	"errors"
 	"net/netip"
+	"strings"
 
 	siplib "github.com/emiago/sipgo/sip"
 )
@@ -22,7 +23,8 @@ func (r responder) build(code int, reason string, sdp []byte, headers ...Header)
 	res.SipVersion = "SIP/2.0" // sipgo echoes what the request claimed
 	dialog := r.req.Method == siplib.INVITE || r.req.Method == siplib.UPDATE
 	if dialog && code > 100 && code < 300 {
-		res.AppendHeader(contactOf(r.local(), r.stack.transport))
+		sips := strings.EqualFold(r.req.Recipient.Scheme, "sips")
+		res.AppendHeader(contactOf(r.local(), r.stack.transport, sips))
 	}
 	if code >= 200 && code < 300 && r.req.Method != siplib.CANCEL && r.req.Method != siplib.BYE {
 		res.AppendHeader(siplib.NewHeader("Allow", allowed))
