@@ -1,9 +1,11 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	siplib "github.com/emiago/sipgo/sip"
@@ -24,8 +26,21 @@ type Invite struct {
 	// Headers are added. Those that the dialog layer writes itself, and values
 	// with control characters, are refused before anything is sent.
 	Headers []Header
-	// Offer is our session description. It is required.
+	// Offer is our session description. It, or Body, is required.
 	Offer []byte
+	// Body is sent in place of Offer if it has bytes; the answer is the session
+	// description of the response.
+	Body Body
+	// ContactParams are what our Contact says about us in the whole dialog, as
+	// header parameters: "+sip.src".
+	ContactParams []string
+	// Require names extensions that the far end must support.
+	Require []string
+	// Reliable says whether the far end may, or must, make its provisional
+	// responses reliable. Those that are get their PRACK in any case.
+	Reliable Reliable
+	// Present says more about who calls, and hides what is not to be told.
+	Present Presentation
 	// FirstResponse is how long to wait for any response at all; default 4 s.
 	FirstResponse time.Duration
 	// Answer is how long to wait for a final response; default 180 s, the
@@ -56,11 +71,20 @@ func (i *Invite) prepare() (target, error) {
 		return t, errors.New("sip: the called or the calling user holds a control character")
 	case len(i.CallID) > maxCallID || !isCallID(i.CallID):
 		return t, errors.New("sip: not a Call-ID")
-	case len(i.Offer) == 0:
+	case len(i.Offer) == 0 && len(i.Body.Bytes) == 0:
 		return t, errors.New("sip: an INVITE without an offer")
 	}
-	if err := checkHeaders(i.Headers); err != nil {
-		return t, err
+	for _, err := range []error{
+		checkHeaders(i.Headers), i.Body.check(), checkTags(i.Require), checkParams(i.ContactParams), i.Present.check(),
+	} {
+		if err != nil {
+			return t, err
+		}
+	}
+	if timer := i.InDialog.SessionTimer; timer != nil {
+		if err := timer.check(); err != nil {
+			return t, err
+		}
 	}
 	if i.Called == "" {
 		i.Called = t.user
@@ -116,32 +140,114 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := e.newRequest(siplib.INVITE, h, t.uri(inv.Called), inv.Caller, inv.CallID)
-	req.AppendHeader(siplib.NewHeader("Allow", allowed))
-	req.AppendHeader(siplib.NewHeader("Supported", ""))
-	for _, hdr := range inv.Headers {
-		req.AppendHeader(siplib.NewHeader(hdr.Name, hdr.Value))
+	// A far end that wants a longer session interval is asked again with it
+	// (RFC 4028 section 7.3), as often as that is plausible.
+	var agreed timing
+	for seq := uint32(1); ; seq++ {
+		leg, err := e.dial(ctx, h, t, inv, attempt{seq, newToken(), agreed})
+		var status *StatusError
+		if !errors.As(err, &status) || status.Code != 422 || status.minSE <= agreed.min || seq > maxBrief {
+			return leg, err
+		}
+		agreed.min = status.minSE
 	}
-	req.AppendHeader(siplib.NewHeader("Content-Type", "application/sdp"))
-	req.SetBody(inv.Offer)
-	h.stamp(req)
-	call, err := e.invite(ctx, h, req, halfID{inv.CallID, param(req.From().Params, "tag")})
+}
+
+// An attempt is one INVITE of a Dial.
+type attempt struct {
+	seq    uint32
+	tag    string // of From
+	agreed timing
+}
+
+// dial sends one INVITE and waits for its result.
+func (e *Endpoint) dial(ctx context.Context, h hop, t target, inv Invite, a attempt) (*Leg, error) {
+	req := e.inviteFor(h, t, inv, a)
+	call, err := e.invite(ctx, h, req, halfID{inv.CallID, a.tag})
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		return nil, err
 	}
-	d := &dialing{invitation: call, invite: inv, forks: make(map[string]*fork)}
+	d := &dialing{
+		invitation: call, invite: inv, timing: a.agreed,
+		forks: make(map[string]*fork), early: make(map[string]*earlyDialog),
+	}
 	return d.run(ctx)
+}
+
+// inviteFor builds the INVITE of one attempt.
+func (e *Endpoint) inviteFor(h hop, t target, inv Invite, a attempt) *siplib.Request {
+	uri := t.uri(inv.Called)
+	inv.Present.place(&uri)
+	req := e.newRequest(siplib.INVITE, h, uri, inv.Caller, inv.CallID)
+	from := req.From()
+	from.Address.Host = cmp.Or(inv.Present.FromHost, from.Address.Host)
+	from.Params.Remove("tag")
+	from.Params.Add("tag", a.tag)
+	req.CSeq().SeqNo = a.seq
+	req.Contact().Params = contactParams(inv.ContactParams)
+	req.AppendHeader(siplib.NewHeader("Allow", allowedBy(inv.InDialog)))
+	timer := e.timer
+	if own := inv.InDialog.SessionTimer; own != nil {
+		timer = *own
+	}
+	req.AppendHeader(siplib.NewHeader("Supported", strings.Join(inv.supported(timer), ", ")))
+	appendHeaders(req, timer.ask(a.agreed))
+	appendHeaders(req, inv.Present.headers())
+	c := Change{Offer: inv.Offer, Body: inv.Body, Require: inv.required(), Headers: inv.Headers}
+	c.fill(req)
+	h.stamp(req)
+	return req
+}
+
+// supported names the extensions that the INVITE offers.
+func (i *Invite) supported(t SessionTimer) []string {
+	var tags []string
+	if i.Reliable != ReliableIfRequired {
+		tags = append(tags, "100rel")
+	}
+	if t.on() {
+		tags = append(tags, "timer")
+	}
+	return tags
+}
+
+func (i *Invite) required() []string {
+	if i.Reliable != ReliableAlways {
+		return i.Require
+	}
+	return append([]string{"100rel"}, i.Require...)
+}
+
+// checkParams refuses what is no header parameter, "name" or "name=value".
+func checkParams(params []string) error {
+	for _, p := range params {
+		name, value, _ := strings.Cut(p, "=")
+		if !isToken(name) || hasControl(value) || strings.ContainsAny(unquoted(value), ";,<>\" ") {
+			return errors.New("sip: not a Contact parameter")
+		}
+	}
+	return nil
+}
+
+func contactParams(params []string) (all siplib.HeaderParams) {
+	for _, p := range params {
+		name, value, _ := strings.Cut(p, "=")
+		all.Add(name, value)
+	}
+	return all
 }
 
 // A dialing is a Dial at work and what comes after it.
 type dialing struct {
 	*invitation
 	invite Invite
+	timing timing
 	forks  map[string]*fork // by To tag
 	won    *fork            // the one that became the leg
+	early  map[string]*earlyDialog
 }
 
 // run waits for the result and leaves the aftermath to a goroutine.
@@ -150,19 +256,22 @@ func (d *dialing) run(ctx context.Context) (*Leg, error) {
 	switch {
 	case err != nil:
 		d.settle()
+		d.dropEarly(nil, err)
 		d.spawnLinger(true)
 		return nil, err
 	case !res.IsSuccess():
 		d.settle()
+		err = statusError(res)
+		d.dropEarly(nil, err)
 		d.e.registry.removeInbox(d.branch)
-		return nil, statusError(res)
+		return nil, err
 	}
 	return d.answered(ctx, res)
 }
 
 // progress passes on a provisional response; a panic in there is survived.
 func (d *dialing) progress(res *siplib.Response) {
-	if d.invite.Progress == nil {
+	if !d.received(res) || d.invite.Progress == nil {
 		return
 	}
 	defer d.e.guard("reporting progress", nil)
@@ -171,18 +280,15 @@ func (d *dialing) progress(res *siplib.Response) {
 
 // answered makes the leg of the first 2xx.
 func (d *dialing) answered(ctx context.Context, res *siplib.Response) (*Leg, error) {
-	dlg := d.clientDialog(res)
-	leg := newLeg(dlg, d.invite.Target, d.invite.InDialog)
-	close(leg.confirmed) // a UAC may send BYE at any time, RFC 3261 section 15
-	leg.setSDP(sdpOf(res))
-	d.e.registry.addLeg(leg)
+	leg := d.legOf(res)
 	d.settle()
-	d.won = &fork{dialog: dlg}
-	d.forks[dlg.id.remote] = d.won
+	d.won = d.newFork(leg.dialog)
+	d.forks[leg.dialog.id.remote] = d.won
 	err := d.won.acknowledge()
 	if err != nil {
 		leg.hangUp("", err)
 	}
+	d.dropEarly(leg, ErrEnded)
 	d.spawnLinger(false)
 	select {
 	case <-d.e.draining:
@@ -197,6 +303,9 @@ func (d *dialing) answered(ctx context.Context, res *siplib.Response) (*Leg, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("acknowledging an answer: %w", err)
+	}
+	if leg.timer().on() {
+		leg.setTiming(leg.timer().agreed(res, d.timing))
 	}
 	return leg, nil
 }

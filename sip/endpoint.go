@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,11 +23,16 @@ type Endpoint struct {
 	secret    [32]byte // keys the To tags, see tagFor
 	sockets   []*socket
 	outgoing  *stack // TCP connections that we open
+	timer     SessionTimer
+	second    time.Duration // a second of session timers; shorter in tests
 
 	registry registry
 
 	// handler is set by Serve before anything is read, then constant.
 	handler Handler
+	// What a peer may require, and what we say we support; likewise.
+	extensions []string
+	supported  string
 
 	lifecycle
 }
@@ -41,10 +47,13 @@ type Handler struct {
 	Invite func(ctx context.Context, in *Incoming)
 	// Options answers an OPTIONS outside of a dialog; nil: 200.
 	Options func() (code int, reason string)
+	// Supported names extensions that Invite takes care of, such as
+	// "replaces": a caller may require them.
+	Supported []string
 }
 
 func newEndpoint(cfg Config) *Endpoint {
-	e := &Endpoint{log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1}
+	e := &Endpoint{log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1, timer: cfg.SessionTimer, second: time.Second}
 	e.lifecycle.setUp()
 	rand.Read(e.secret[:]) // never fails, crypto/rand
 	e.registry.setUp(64 * e.t1)
@@ -68,6 +77,9 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := checkTags(h.Supported); err != nil {
+		return err
+	}
 	if err := e.claim(ctx, h); err != nil {
 		return err
 	}
@@ -105,6 +117,11 @@ func (e *Endpoint) claim(ctx context.Context, h Handler) error {
 		return fmt.Errorf("%w: served before, or closed", ErrNotServing)
 	}
 	e.handler, e.ctx, e.phase = h, ctx, starting
+	e.extensions = append([]string{"100rel"}, h.Supported...)
+	if e.timer.on() {
+		e.extensions = append(e.extensions, "timer")
+	}
+	e.supported = strings.Join(e.extensions, ", ")
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 // a To tag of its own (RFC 3261 section 13.2.2.4).
 type fork struct {
 	dialog *dialog
+	seq    uint32 // of the INVITE
 	ack    *siplib.Request
 	hop    hop
 }
@@ -18,7 +19,7 @@ type fork struct {
 // CSeq of the INVITE whatever was sent in the dialog since (trap 5).
 func (f *fork) acknowledge() error {
 	if f.ack == nil {
-		ack, h, err := f.dialog.build(context.Background(), siplib.ACK, inviteSeq)
+		ack, h, err := f.dialog.build(context.Background(), siplib.ACK, f.seq)
 		if err != nil {
 			return err
 		}
@@ -28,8 +29,9 @@ func (f *fork) acknowledge() error {
 	return nil
 }
 
-// inviteSeq is the CSeq of every INVITE that Dial sends.
-const inviteSeq = 1
+func (d *dialing) newFork(dlg *dialog) *fork {
+	return &fork{dialog: dlg, seq: d.req.CSeq().SeqNo}
+}
 
 // onAnswer handles a 2xx after the first, or after the INVITE was given up:
 // repetitions of the leg's are acknowledged again; every other dialog is
@@ -42,7 +44,7 @@ func (d *dialing) onAnswer(res *siplib.Response) {
 		if len(d.forks) >= maxForks {
 			return
 		}
-		f = &fork{dialog: d.clientDialog(res)}
+		f = d.newFork(d.dialogFor(res))
 		d.forks[tag] = f
 	}
 	if f.acknowledge() != nil || !first || f == d.won {
