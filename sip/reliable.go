@@ -130,9 +130,7 @@ func (q *reliables) deliver(item *reliable) bool {
 		select {
 		case <-again.C:
 			if res == nil {
-				res = in.build(item.code, item.reason, item.sdp,
-					Header{"Require", "100rel"}, Header{"RSeq", strconv.FormatUint(uint64(item.rseq), 10)})
-				in.exchanged(item)
+				res = in.compose(item)
 			}
 			if in.resend(res) != nil {
 				return false
@@ -154,21 +152,20 @@ func (q *reliables) deliver(item *reliable) bool {
 	}
 }
 
-// exchanged notes what a reliable session description does to the offer and
-// answer of the early dialog, before the far end can see it.
-func (in *Incoming) exchanged(item *reliable) {
-	if len(item.sdp) == 0 {
-		return
-	}
+// compose builds a reliable response, and notes what its session description
+// does to the offer and answer of the early dialog before the far end can see it.
+func (in *Incoming) compose(item *reliable) *siplib.Response {
 	in.mu.Lock()
-	leg := in.early
-	in.mu.Unlock()
-	leg.setAnswered(item.sdp)
-	if item.offer {
-		leg.setPending(offered)
-	} else {
-		leg.setPending(settled)
+	defer in.mu.Unlock()
+	if len(item.sdp) > 0 {
+		in.early.setAnswered(item.sdp)
+		in.early.setPending(settled)
+		if item.offer {
+			in.early.setPending(offered)
+		}
 	}
+	return in.build(item.code, item.reason, item.sdp,
+		Header{"Require", "100rel"}, Header{"RSeq", strconv.FormatUint(uint64(item.rseq), 10)})
 }
 
 // resend sends a provisional response unless there is a final one.
