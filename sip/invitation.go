@@ -185,7 +185,7 @@ func statusError(res *siplib.Response) error {
 	case err.Code < 400:
 		err.Contacts = redirections(res)
 	case err.Code == 422:
-		err.minSE = minSE(res)
+		err.minSE, _ = deltaSeconds(splitParams(headerValue(res, "Min-SE"))[0])
 	}
 	return err
 }
