@@ -263,6 +263,9 @@ func (d *dialing) run(ctx context.Context) (*Leg, error) {
 		d.settle()
 		err = statusError(res)
 		d.dropEarly(nil, err)
+		if isStatus(err, 422) {
+			d.refused() // its ACK goes before the next INVITE
+		}
 		d.e.registry.removeInbox(d.branch)
 		return nil, err
 	}

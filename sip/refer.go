@@ -162,7 +162,7 @@ func cutMethod(uri string) (rest, method string) {
 func parseReplaces(value string) (*Replaces, bool) {
 	fields := splitParams(value)
 	re := &Replaces{CallID: fields[0]}
-	if len(value) > maxReplaces || re.CallID == "" || !isCallID(re.CallID) {
+	if len(value) > maxReplaces || hasControlButTab(value) || re.CallID == "" || !isCallID(re.CallID) {
 		return nil, false
 	}
 	for _, f := range fields[1:] {
