@@ -119,12 +119,15 @@ func (e *Endpoint) onBye(r responder) {
 }
 
 // dialing says whether the leg is the early dialog of an INVITE of ours.
-func (l *Leg) dialing() bool {
+func (l *Leg) dialing() bool { return l.target != "" && !l.up() }
+
+// up says whether the dialog is no longer early, and its answer acknowledged.
+func (l *Leg) up() bool {
 	select {
 	case <-l.confirmed:
-		return false
+		return true
 	default:
-		return l.target != ""
+		return false
 	}
 }
 

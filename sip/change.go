@@ -116,22 +116,22 @@ func (l *Leg) ReinviteWith(ctx context.Context, c Change) (answer []byte, err er
 	return l.modify(ctx, c, (*Leg).reinvite)
 }
 
-// maxBrief is how often a refresh is tried again with a longer interval.
-const maxBrief = 2
+// maxTries is how often a request that was refused for now is sent, glare
+// apart.
+const maxTries = 3
 
 // modify sends a request that changes the session until it has an answer that
 // counts.
 func (l *Leg) modify(ctx context.Context, c Change, send func(*Leg, context.Context, Change) ([]byte, error)) (answer []byte, err error) {
 	ctx, cancel := l.within(ctx)
 	defer cancel()
-	for brief := 0; ; {
+	for tries := maxTries; ; {
 		answer, err = send(l, ctx, c)
 		wait, again := l.again(err)
-		if isStatus(err, 422) {
-			brief++
-			again = brief <= maxBrief && l.lengthen(err)
+		if !isStatus(err, 491) {
+			tries-- // glare has a back-off that ends it; nothing else has
 		}
-		if !again {
+		if !again || tries <= 0 {
 			break
 		}
 		select {
@@ -157,6 +157,8 @@ func (l *Leg) again(err error) (time.Duration, bool) {
 	case status.Code == 500 && status.RetryAfter > 0 && status.RetryAfter <= maxPatience:
 		// RFC 3261 section 14.2: its own offer is in progress.
 		return status.RetryAfter, true
+	case status.Code == 422:
+		return 0, l.lengthen(status.minSE)
 	}
 	return 0, false
 }
@@ -166,17 +168,13 @@ func (l *Leg) again(err error) (time.Duration, bool) {
 const maxPatience = 10 * time.Second
 
 // lengthen takes the Min-SE of a 422 (RFC 4028 section 7.3).
-func (l *Leg) lengthen(err error) bool {
-	var status *StatusError
-	if !errors.As(err, &status) {
-		return false
-	}
+func (l *Leg) lengthen(min int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if status.minSE <= l.clock.min {
+	if min <= l.clock.min {
 		return false
 	}
-	l.clock.min = status.minSE
+	l.clock.min = min
 	return true
 }
 

@@ -46,8 +46,8 @@ type Invite struct {
 	// Answer is how long to wait for a final response; default 180 s, the
 	// Timer C of RFC 3261 section 16.6.
 	Answer time.Duration
-	// Progress gets every provisional response but 100, repetitions included,
-	// in the order in which they came, one at a time, on Dial's goroutine.
+	// Progress gets every provisional response but 100, repetitions included
+	// unless they are reliable, in the order in which they came, one at a time, on Dial's goroutine.
 	// The session description is nil if there is none.
 	Progress func(code int, sdp []byte)
 	// InDialog is what the far end may do once it has answered.
@@ -146,7 +146,7 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 	for seq := uint32(1); ; seq++ {
 		leg, err := e.dial(ctx, h, t, inv, attempt{seq, newToken(), agreed})
 		var status *StatusError
-		if !errors.As(err, &status) || status.Code != 422 || status.minSE <= agreed.min || seq > maxBrief {
+		if !errors.As(err, &status) || status.Code != 422 || status.minSE <= agreed.min || seq >= maxTries {
 			return leg, err
 		}
 		agreed.min = status.minSE

@@ -19,7 +19,9 @@ type InDialog struct {
 	// re-INVITE without a session description and returns an offer of ours:
 	// what is in force.
 	Offer func(sdp []byte) (answer []byte, err error)
-	// Offered gets the answer to what Offer(nil) returned; it may be nil.
+	// Offered gets the answer to what Offer(nil) returned, and one to a session
+	// refresh by re-INVITE that is another than the answer before; it may be
+	// nil.
 	Offered func(answer []byte)
 	// Info takes an INFO and returns the status to answer it with. If it is
 	// nil, an INFO with a body is answered 415 and one without 200; one with

@@ -105,7 +105,7 @@ func (l *Leg) agree(r responder, offer, answer []byte) (*siplib.Response, bool) 
 		return nil, false
 	}
 	l.setAnswered(answer)
-	if l.timer().on() {
+	if l.timer().on() && l.up() {
 		l.setTiming(t)
 	}
 	return res, true

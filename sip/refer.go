@@ -210,15 +210,10 @@ func (in *Incoming) Replaces() (*Replaces, error) {
 // end's, nil if there is none.
 func (e *Endpoint) Leg(callID, localTag, remoteTag string) *Leg {
 	l := e.registry.leg(dialogID{callID, localTag, remoteTag})
-	if l == nil {
+	if l == nil || !l.up() {
 		return nil
 	}
-	select {
-	case <-l.confirmed:
-		return l
-	default:
-		return nil
-	}
+	return l
 }
 
 // Tags returns our tag and the far end's, as in Endpoint.Leg.

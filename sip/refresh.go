@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -119,8 +120,9 @@ func (l *Leg) refresh(ctx context.Context) error {
 		l.peerUpdates = false
 		l.mu.Unlock()
 	}
+	before := l.SDP()
 	answer, err := l.Reinvite(ctx, sdp)
-	if err == nil {
+	if err == nil && !bytes.Equal(answer, before) {
 		l.offered(answer)
 	}
 	return err
