@@ -1,11 +1,9 @@
 package sip
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	siplib "github.com/emiago/sipgo/sip"
@@ -142,18 +140,19 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 	}
 	// A far end that wants a longer session interval is asked again with it
 	// (RFC 4028 section 7.3), as often as that is plausible.
-	var agreed timing
-	for seq := uint32(1); ; seq++ {
-		leg, err := e.dial(ctx, h, t, inv, attempt{seq, newToken(), agreed})
+	try := attempt{seq: 1, tag: newToken()}
+	for ; ; try.seq++ {
+		leg, err := e.dial(ctx, h, t, inv, try)
 		var status *StatusError
-		if !errors.As(err, &status) || status.Code != 422 || status.minSE <= agreed.min || seq >= maxTries {
+		if !errors.As(err, &status) || status.Code != 422 || status.minSE <= try.agreed.min || try.seq >= maxTries {
 			return leg, err
 		}
-		agreed.min = status.minSE
+		try.agreed.min = status.minSE
 	}
 }
 
-// An attempt is one INVITE of a Dial.
+// An attempt is one INVITE of a Dial. All have the same From and Call-ID
+// (RFC 3261 section 8.1.3.5).
 type attempt struct {
 	seq    uint32
 	tag    string // of From
@@ -175,69 +174,6 @@ func (e *Endpoint) dial(ctx context.Context, h hop, t target, inv Invite, a atte
 		forks: make(map[string]*fork), early: make(map[string]*earlyDialog),
 	}
 	return d.run(ctx)
-}
-
-// inviteFor builds the INVITE of one attempt.
-func (e *Endpoint) inviteFor(h hop, t target, inv Invite, a attempt) *siplib.Request {
-	uri := t.uri(inv.Called)
-	inv.Present.place(&uri)
-	req := e.newRequest(siplib.INVITE, h, uri, inv.Caller, inv.CallID)
-	from := req.From()
-	from.Address.Host = cmp.Or(inv.Present.FromHost, from.Address.Host)
-	from.Params.Remove("tag")
-	from.Params.Add("tag", a.tag)
-	req.CSeq().SeqNo = a.seq
-	req.Contact().Params = contactParams(inv.ContactParams)
-	req.AppendHeader(siplib.NewHeader("Allow", allowedBy(inv.InDialog)))
-	timer := e.timer
-	if own := inv.InDialog.SessionTimer; own != nil {
-		timer = *own
-	}
-	req.AppendHeader(siplib.NewHeader("Supported", strings.Join(inv.supported(timer), ", ")))
-	appendHeaders(req, timer.ask(a.agreed))
-	appendHeaders(req, inv.Present.headers())
-	c := Change{Offer: inv.Offer, Body: inv.Body, Require: inv.required(), Headers: inv.Headers}
-	c.fill(req)
-	h.stamp(req)
-	return req
-}
-
-// supported names the extensions that the INVITE offers.
-func (i *Invite) supported(t SessionTimer) []string {
-	var tags []string
-	if i.Reliable != ReliableIfRequired {
-		tags = append(tags, "100rel")
-	}
-	if t.on() {
-		tags = append(tags, "timer")
-	}
-	return tags
-}
-
-func (i *Invite) required() []string {
-	if i.Reliable != ReliableAlways {
-		return i.Require
-	}
-	return append([]string{"100rel"}, i.Require...)
-}
-
-// checkParams refuses what is no header parameter, "name" or "name=value".
-func checkParams(params []string) error {
-	for _, p := range params {
-		name, value, _ := strings.Cut(p, "=")
-		if !isToken(name) || hasControl(value) || strings.ContainsAny(unquoted(value), ";,<>\" ") {
-			return errors.New("sip: not a Contact parameter")
-		}
-	}
-	return nil
-}
-
-func contactParams(params []string) (all siplib.HeaderParams) {
-	for _, p := range params {
-		name, value, _ := strings.Cut(p, "=")
-		all.Add(name, value)
-	}
-	return all
 }
 
 // A dialing is a Dial at work and what comes after it.

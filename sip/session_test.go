@@ -239,6 +239,7 @@ func TestDialAsksForASessionTimerAndAgainIfItIsTooShort(t *testing.T) {
 	assert.Equal(t, "120", second.get("Min-SE"))
 	assert.Equal(t, "2 INVITE", second.get("CSeq"))
 	assert.Equal(t, first.get("Call-ID"), second.get("Call-ID"))
+	assert.Equal(t, first.get("From"), second.get("From"))
 	assert.NotEqual(t, first.branch(), second.branch())
 	p.respond(second, "200 OK", reply{tag: "callee", body: testAnswer, headers: []string{"Session-Expires: 120;refresher=uac", "Require: timer", "Allow: UPDATE"}})
 	assert.Equal(t, "2 ACK", p.expect("ACK").get("CSeq"))

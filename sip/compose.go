@@ -1,0 +1,72 @@
+package sip
+
+import (
+	"cmp"
+	"errors"
+	"strings"
+
+	siplib "github.com/emiago/sipgo/sip"
+)
+
+// inviteFor builds the INVITE of one attempt.
+func (e *Endpoint) inviteFor(h hop, t target, inv Invite, a attempt) *siplib.Request {
+	uri := t.uri(inv.Called)
+	inv.Present.place(&uri)
+	req := e.newRequest(siplib.INVITE, h, uri, inv.Caller, inv.CallID)
+	from := req.From()
+	from.Address.Host = cmp.Or(inv.Present.FromHost, from.Address.Host)
+	from.Params.Remove("tag")
+	from.Params.Add("tag", a.tag)
+	req.CSeq().SeqNo = a.seq
+	req.Contact().Params = contactParams(inv.ContactParams)
+	req.AppendHeader(siplib.NewHeader("Allow", allowedBy(inv.InDialog)))
+	timer := e.timer
+	if own := inv.InDialog.SessionTimer; own != nil {
+		timer = *own
+	}
+	req.AppendHeader(siplib.NewHeader("Supported", strings.Join(inv.supported(timer), ", ")))
+	appendHeaders(req, timer.ask(a.agreed))
+	appendHeaders(req, inv.Present.headers())
+	c := Change{Offer: inv.Offer, Body: inv.Body, Require: inv.required(), Headers: inv.Headers}
+	c.fill(req)
+	h.stamp(req)
+	return req
+}
+
+// supported names the extensions that the INVITE offers.
+func (i *Invite) supported(t SessionTimer) []string {
+	var tags []string
+	if i.Reliable != ReliableIfRequired {
+		tags = append(tags, "100rel")
+	}
+	if t.on() {
+		tags = append(tags, "timer")
+	}
+	return tags
+}
+
+func (i *Invite) required() []string {
+	if i.Reliable != ReliableAlways {
+		return i.Require
+	}
+	return append([]string{"100rel"}, i.Require...)
+}
+
+// checkParams refuses what is no header parameter, "name" or "name=value".
+func checkParams(params []string) error {
+	for _, p := range params {
+		name, value, _ := strings.Cut(p, "=")
+		if !isToken(name) || hasControl(value) || strings.ContainsAny(unquoted(value), ";,<>\" ") {
+			return errors.New("sip: not a Contact parameter")
+		}
+	}
+	return nil
+}
+
+func contactParams(params []string) (all siplib.HeaderParams) {
+	for _, p := range params {
+		name, value, _ := strings.Cut(p, "=")
+		all.Add(name, value)
+	}
+	return all
+}
