@@ -141,6 +141,7 @@ func (l *Leg) onBye(r responder) {
 		r.answer(500, "CSeq Out Of Order")
 		return
 	}
+	r.session = l.dialog.heard(r.req)
 	why := &ByeError{}
 	if v := headerValue(r.req, "Reason"); v != "" {
 		why.Reason = reasonText(v)
