@@ -8,16 +8,14 @@ import (
 	siplib "github.com/emiago/sipgo/sip"
 )
 
-// inviteFor builds the INVITE of one attempt.
-func (e *Endpoint) inviteFor(h hop, t target, inv Invite, a attempt) *siplib.Request {
+// compose builds the INVITE of one attempt.
+func (e *Endpoint) compose(t target, inv Invite, a attempt) *siplib.Request {
 	uri := t.uri(inv.Called)
 	inv.Present.place(&uri)
-	req := e.newRequest(siplib.INVITE, h, uri, inv.Caller, inv.CallID)
+	req := e.newRequest(siplib.INVITE, a.hop, uri, inv.Caller, inv.CallID)
+	a.mark(req)
 	from := req.From()
 	from.Address.Host = cmp.Or(inv.Present.FromHost, from.Address.Host)
-	from.Params.Remove("tag")
-	from.Params.Add("tag", a.tag)
-	req.CSeq().SeqNo = a.seq
 	req.Contact().Params = contactParams(inv.ContactParams)
 	req.AppendHeader(siplib.NewHeader("Allow", allowedBy(inv.InDialog)))
 	timer := e.timer
@@ -29,7 +27,7 @@ func (e *Endpoint) inviteFor(h hop, t target, inv Invite, a attempt) *siplib.Req
 	appendHeaders(req, inv.Present.headers())
 	c := Change{Offer: inv.Offer, Body: inv.Body, Require: inv.required(), Headers: inv.Headers}
 	c.fill(req)
-	h.stamp(req)
+	a.hop.stamp(req)
 	return req
 }
 

@@ -138,30 +138,19 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A far end that wants a longer session interval is asked again with it
-	// (RFC 4028 section 7.3), as often as that is plausible.
-	try := attempt{seq: 1, tag: newToken()}
-	for ; ; try.seq++ {
-		leg, err := e.dial(ctx, h, t, inv, try)
-		var status *StatusError
-		if !errors.As(err, &status) || status.Code != 422 || status.minSE <= try.agreed.min || try.seq >= maxTries {
-			return leg, err
-		}
-		try.agreed.min = status.minSE
+	a := attempt{hop: h, tag: newToken(), seq: 1}
+	leg, err := e.dial(ctx, t, inv, a)
+	for a.lengthen(err) {
+		a.seq++
+		leg, err = e.dial(ctx, t, inv, a)
 	}
+	return leg, err
 }
 
-// An attempt is one INVITE of a Dial. All have the same From and Call-ID
-// (RFC 3261 section 8.1.3.5).
-type attempt struct {
-	seq    uint32
-	tag    string // of From
-	agreed timing
-}
-
-// dial sends one INVITE and waits for its result.
-func (e *Endpoint) dial(ctx context.Context, h hop, t target, inv Invite, a attempt) (*Leg, error) {
-	req := e.inviteFor(h, t, inv, a)
+// dial makes one attempt at a call.
+func (e *Endpoint) dial(ctx context.Context, t target, inv Invite, a attempt) (*Leg, error) {
+	h := a.hop
+	req := e.compose(t, inv, a)
 	call, err := e.invite(ctx, h, req, halfID{inv.CallID, a.tag})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -199,9 +188,7 @@ func (d *dialing) run(ctx context.Context) (*Leg, error) {
 		d.settle()
 		err = statusError(res)
 		d.dropEarly(nil, err)
-		if isStatus(err, 422) {
-			d.refused() // its ACK goes before the next INVITE
-		}
+		d.refused() // its ACK comes before another INVITE of the call
 		d.e.registry.removeInbox(d.branch)
 		return nil, err
 	}
@@ -221,7 +208,7 @@ func (d *dialing) progress(res *siplib.Response) {
 func (d *dialing) answered(ctx context.Context, res *siplib.Response) (*Leg, error) {
 	leg := d.legOf(res)
 	d.settle()
-	d.won = d.newFork(leg.dialog)
+	d.won = &fork{dialog: leg.dialog}
 	d.forks[leg.dialog.id.remote] = d.won
 	err := d.won.acknowledge()
 	if err != nil {

@@ -26,6 +26,7 @@ type dialog struct {
 	// TCP often has no port that it could be called back on.
 	peer   netip.AddrPort
 	pinned bool
+	invite uint32 // the CSeq of the INVITE that we made it by
 	// contact holds what we say in our Contact about ourselves.
 	contact siplib.HeaderParams
 
@@ -57,6 +58,7 @@ func (inv *invitation) clientDialog(res *siplib.Response) *dialog {
 		id:    dialogID{inv.half.callID, inv.half.local, param(res.To().Params, "tag")},
 		stack: inv.hop.stack, local: bareURI(&inv.req.From().Address), remote: bareURI(&inv.req.To().Address),
 		peer:   inv.hop.dest,
+		invite: inv.req.CSeq().SeqNo,
 		target: bareURI(&inv.req.Recipient),
 		routes: responseRoutes(res),
 		seq:    inv.req.CSeq().SeqNo,

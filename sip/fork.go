@@ -10,7 +10,6 @@ import (
 // a To tag of its own (RFC 3261 section 13.2.2.4).
 type fork struct {
 	dialog *dialog
-	seq    uint32 // of the INVITE
 	ack    *siplib.Request
 	hop    hop
 }
@@ -19,7 +18,7 @@ type fork struct {
 // CSeq of the INVITE whatever was sent in the dialog since (trap 5).
 func (f *fork) acknowledge() error {
 	if f.ack == nil {
-		ack, h, err := f.dialog.build(context.Background(), siplib.ACK, f.seq)
+		ack, h, err := f.dialog.build(context.Background(), siplib.ACK, f.dialog.invite)
 		if err != nil {
 			return err
 		}
@@ -27,10 +26,6 @@ func (f *fork) acknowledge() error {
 	}
 	f.hop.write(f.ack)
 	return nil
-}
-
-func (d *dialing) newFork(dlg *dialog) *fork {
-	return &fork{dialog: dlg, seq: d.req.CSeq().SeqNo}
 }
 
 // onAnswer handles a 2xx after the first, or after the INVITE was given up:
@@ -44,7 +39,7 @@ func (d *dialing) onAnswer(res *siplib.Response) {
 		if len(d.forks) >= maxForks {
 			return
 		}
-		f = d.newFork(d.dialogFor(res))
+		f = &fork{dialog: d.dialogFor(res)}
 		d.forks[tag] = f
 	}
 	if f.acknowledge() != nil || !first || f == d.won {
