@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// quick makes an endpoint that asks for a session interval of 90 s, and for
-// which a second is shorter than for others.
+// quick makes an endpoint for which a second is shorter than for others.
 func quick(t *testing.T, h Handler, timer SessionTimer) *testEndpoint {
 	t.Helper()
-	return startWith(t, h, func(e *Endpoint) { e.second = testT1 / 10 }, func(c *Config) { c.SessionTimer = timer })
+	return startWith(t, h, func(e *Endpoint) { e.second = testT1 / 50 }, func(c *Config) { c.SessionTimer = timer })
 }
 
-var ninety = SessionTimer{Interval: 90 * time.Second}
+// half an hour: its refresh is due after 360 ms, its end comes after 700 ms.
+var halfHour = SessionTimer{Interval: 1800 * time.Second}
 
 func TestSessionTimersThatMakeNoSenseAreRefused(t *testing.T) {
 	for name, timer := range map[string]SessionTimer{
@@ -117,15 +117,15 @@ func TestAnAnsweredCallIsRefreshedByUsInTheWayTheFarEndTakes(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			h, legs, _ := answering(InDialog{})
-			e := quick(t, h, ninety)
+			e := quick(t, h, halfHour)
 			p := udpPeer(t)
-			p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 90;refresher=uas", tt.allow}})
+			p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 1800;refresher=uas", tt.allow}})
 			leg := receive(t, legs)
-			for range 3 {
+			for range 2 {
 				refresh := p.expect(tt.start)
-				assert.Equal(t, "90;refresher=uac", refresh.get("Session-Expires"))
+				assert.Equal(t, "1800;refresher=uac", refresh.get("Session-Expires"))
 				assert.Equal(t, "timer", refresh.get("Supported"))
-				r := reply{headers: []string{"Session-Expires: 90;refresher=uac"}}
+				r := reply{headers: []string{"Session-Expires: 1800;refresher=uac"}}
 				if tt.start == "INVITE" {
 					assert.Equal(t, testAnswer, refresh.body, "unchanged")
 					r.body = testOffer
@@ -153,16 +153,16 @@ func TestAnAnsweredCallIsRefreshedByUsInTheWayTheFarEndTakes(t *testing.T) {
 
 func TestACallThatTheFarEndDoesNotRefreshExpires(t *testing.T) {
 	h, legs, _ := answering(InDialog{})
-	e := quick(t, h, ninety)
+	e := quick(t, h, halfHour)
 	p := udpPeer(t)
-	ok := p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 90;refresher=uac"}})
+	ok := p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 1800;refresher=uac"}})
 	leg := receive(t, legs)
 	began := time.Now()
-	p.request(e.udp(), request{method: "UPDATE", seq: 2, toTag: ok.tag("To"), headers: []string{"Supported: timer", "Session-Expires: 90;refresher=uac"}})
-	assert.Equal(t, "90;refresher=uac", p.expect("SIP/2.0 200").get("Session-Expires"))
+	p.request(e.udp(), request{method: "UPDATE", seq: 2, toTag: ok.tag("To"), headers: []string{"Supported: timer", "Session-Expires: 1800;refresher=uac"}})
+	assert.Equal(t, "1800;refresher=uac", p.expect("SIP/2.0 200").get("Session-Expires"))
 	bye := p.expect("BYE")
-	// A third of the interval before its end.
-	assert.GreaterOrEqual(t, time.Since(began), 60*testT1/10)
+	// 32 s before the end of the interval.
+	assert.GreaterOrEqual(t, time.Since(began), 1700*testT1/50)
 	assert.Contains(t, bye.get("Reason"), "session expired")
 	p.respond(bye, "200 OK", reply{})
 	require.ErrorIs(t, ended(t, leg.Context()), ErrExpired)
@@ -172,9 +172,9 @@ func TestARefreshThatHasNoAnswerEndsTheCall(t *testing.T) {
 	for name, status := range map[string]string{"refused for now": "500 Not Now", "gone": "481 Gone", "not a word": ""} {
 		t.Run(name, func(t *testing.T) {
 			h, legs, _ := answering(InDialog{})
-			e := quick(t, h, ninety)
+			e := quick(t, h, halfHour)
 			p := udpPeer(t)
-			p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: UPDATE"}})
+			p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 1800;refresher=uas", "Allow: UPDATE"}})
 			leg := receive(t, legs)
 			for {
 				m, ok := p.next(soon)
@@ -199,23 +199,23 @@ func TestARefreshThatHasNoAnswerEndsTheCall(t *testing.T) {
 
 func TestARefreshThatIsTooShortIsTriedAgainWithTheFarEndsMinimum(t *testing.T) {
 	h, legs, _ := answering(InDialog{})
-	e := quick(t, h, ninety)
+	e := quick(t, h, halfHour)
 	p := udpPeer(t)
-	p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: UPDATE"}})
+	p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 1800;refresher=uas", "Allow: UPDATE"}})
 	leg := receive(t, legs)
-	p.respond(p.expect("UPDATE"), "422 Too Small", reply{headers: []string{"Min-SE: 200"}})
+	p.respond(p.expect("UPDATE"), "422 Too Small", reply{headers: []string{"Min-SE: 2000"}})
 	again := p.expect("UPDATE")
-	assert.Equal(t, "200;refresher=uac", again.get("Session-Expires"))
-	assert.Equal(t, "200", again.get("Min-SE"))
-	p.respond(again, "200 OK", reply{headers: []string{"Session-Expires: 200;refresher=uac"}})
+	assert.Equal(t, "2000;refresher=uac", again.get("Session-Expires"))
+	assert.Equal(t, "2000", again.get("Min-SE"))
+	p.respond(again, "200 OK", reply{headers: []string{"Session-Expires: 2000;refresher=uac"}})
 	p.respondToBye(leg)
 }
 
 func TestAFarEndThatTakesNoUPDATEAfterAllIsSentAReinvite(t *testing.T) {
 	h, legs, _ := answering(InDialog{})
-	e := quick(t, h, ninety)
+	e := quick(t, h, halfHour)
 	p := udpPeer(t)
-	p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: UPDATE"}})
+	p.call(e.udp(), request{headers: []string{"Supported: timer", "Session-Expires: 1800;refresher=uas", "Allow: UPDATE"}})
 	leg := receive(t, legs)
 	p.respond(p.expect("UPDATE"), "405 Method Not Allowed", reply{})
 	inv := p.expect("INVITE")
@@ -228,38 +228,38 @@ func TestAFarEndThatTakesNoUPDATEAfterAllIsSentAReinvite(t *testing.T) {
 func TestDialAsksForASessionTimerAndAgainIfItIsTooShort(t *testing.T) {
 	e := quick(t, Handler{}, SessionTimer{})
 	p := udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target(), InDialog: InDialog{SessionTimer: &SessionTimer{Interval: 90 * time.Second, Min: 90 * time.Second}}})
+	got := dial(t.Context(), e, Invite{Target: p.target(), InDialog: InDialog{SessionTimer: &SessionTimer{Interval: 1800 * time.Second, Min: 90 * time.Second}}})
 	first := p.expect("INVITE")
 	assert.Equal(t, "timer", first.get("Supported"))
-	assert.Equal(t, "90", first.get("Session-Expires"))
-	p.respond(first, "422 Session Interval Too Small", reply{tag: "callee", headers: []string{"Min-SE: 120"}})
+	assert.Equal(t, "1800", first.get("Session-Expires"))
+	p.respond(first, "422 Session Interval Too Small", reply{tag: "callee", headers: []string{"Min-SE: 2400"}})
 	p.expect("ACK")
 	second := p.expect("INVITE")
-	assert.Equal(t, "120", second.get("Session-Expires"))
-	assert.Equal(t, "120", second.get("Min-SE"))
+	assert.Equal(t, "2400", second.get("Session-Expires"))
+	assert.Equal(t, "2400", second.get("Min-SE"))
 	assert.Equal(t, "2 INVITE", second.get("CSeq"))
 	assert.Equal(t, first.get("Call-ID"), second.get("Call-ID"))
 	assert.Equal(t, first.get("From"), second.get("From"))
 	assert.NotEqual(t, first.branch(), second.branch())
-	p.respond(second, "200 OK", reply{tag: "callee", body: testAnswer, headers: []string{"Session-Expires: 120;refresher=uac", "Require: timer", "Allow: UPDATE"}})
+	p.respond(second, "200 OK", reply{tag: "callee", body: testAnswer, headers: []string{"Session-Expires: 2400;refresher=uac", "Require: timer", "Allow: UPDATE"}})
 	assert.Equal(t, "2 ACK", p.expect("ACK").get("CSeq"))
 	d := receive(t, got)
 	require.NoError(t, d.err)
 	refresh := p.expect("UPDATE")
 	assert.Equal(t, "3 UPDATE", refresh.get("CSeq"))
-	assert.Equal(t, "120;refresher=uac", refresh.get("Session-Expires"))
-	p.respond(refresh, "200 OK", reply{headers: []string{"Session-Expires: 120;refresher=uac"}})
+	assert.Equal(t, "2400;refresher=uac", refresh.get("Session-Expires"))
+	p.respond(refresh, "200 OK", reply{headers: []string{"Session-Expires: 2400;refresher=uac"}})
 	p.respondToBye(d.leg)
 }
 
 func TestDialGivesUpOnAFarEndThatIsNeverContent(t *testing.T) {
 	for name, minima := range map[string][]string{
-		"the same again":  {"120", "120"},
-		"more every time": {"120", "240", "480"},
+		"the same again":  {"2400", "2400"},
+		"more every time": {"2400", "3600", "4800"},
 		"no minimum":      {""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := quick(t, Handler{}, ninety)
+			e := quick(t, Handler{}, halfHour)
 			p := udpPeer(t)
 			got := dial(t.Context(), e, Invite{Target: p.target()})
 			for _, m := range minima {
@@ -274,10 +274,10 @@ func TestDialGivesUpOnAFarEndThatIsNeverContent(t *testing.T) {
 }
 
 func TestADialedCallExpiresWhenTheFarEndWasToRefreshIt(t *testing.T) {
-	e := quick(t, Handler{}, ninety)
+	e := quick(t, Handler{}, halfHour)
 	p := udpPeer(t)
 	got := dial(t.Context(), e, Invite{Target: p.target()})
-	p.respond(p.expect("INVITE"), "200 OK", reply{tag: "callee", body: testAnswer, headers: []string{"Session-Expires: 90;refresher=uas"}})
+	p.respond(p.expect("INVITE"), "200 OK", reply{tag: "callee", body: testAnswer, headers: []string{"Session-Expires: 1800;refresher=uas"}})
 	p.expect("ACK")
 	d := receive(t, got)
 	require.NoError(t, d.err)
@@ -288,7 +288,7 @@ func TestADialedCallExpiresWhenTheFarEndWasToRefreshIt(t *testing.T) {
 func TestTwoEndpointsKeepACallAlive(t *testing.T) {
 	each(t, func(t *testing.T, transport string) {
 		h, legs, _ := answering(InDialog{})
-		b, a := quick(t, h, ninety), quick(t, Handler{}, ninety)
+		b, a := quick(t, h, halfHour), quick(t, Handler{}, halfHour)
 		d := receive(t, dial(t.Context(), a, Invite{Target: "sip:" + b.first(transport).String() + ";transport=" + transport}))
 		require.NoError(t, d.err)
 		theirs := receive(t, legs)
@@ -298,7 +298,7 @@ func TestTwoEndpointsKeepACallAlive(t *testing.T) {
 			return theirs.clock.turn
 		}
 		first := turn()
-		require.Eventually(t, func() bool { return turn() >= first+4 }, soon, testT1)
+		require.Eventually(t, func() bool { return turn() >= first+3 }, soon, testT1)
 		require.NoError(t, theirs.Context().Err())
 		require.NoError(t, d.leg.Bye(context.Background(), ""))
 		ended(t, theirs.Context())

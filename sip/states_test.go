@@ -3,15 +3,13 @@ package sip
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// brisk halves every limit: most of these calls run into one.
-func brisk(c *Config) { c.T1 = testT1 / 2 }
 
 // A stage is a state of the dialog of a call that came in.
 type stage int
@@ -44,6 +42,7 @@ type staged struct {
 	leg  *Leg // nil before the answer
 	over <-chan error
 	seq  int
+	owed received // a request of ours that has no answer
 }
 
 func (c *staged) next() int { c.seq++; return c.seq }
@@ -71,7 +70,7 @@ func stageCall(t *testing.T, s stage) (*testEndpoint, *staged) {
 		<-leg.Context().Done()
 		over <- context.Cause(leg.Context())
 	}}
-	e := start(t, h, brisk)
+	e := start(t, h)
 	c := &staged{p: udpPeer(t), over: over, seq: 1}
 	r := request{method: "INVITE", branch: "z9hG4bKc", body: testOffer, headers: []string{"Allow: UPDATE"}}
 	if s == reliably || s == pracked {
@@ -107,13 +106,13 @@ func (c *staged) reach(t *testing.T, e *testEndpoint, s stage, legs <-chan *Leg)
 	switch s {
 	case changing:
 		reinvite(t.Context(), c.leg)
-		p.until("INVITE")
+		c.owed = p.until("INVITE")
 	case changed:
 		p.request(e.udp(), request{method: "INVITE", branch: "z9hG4bKr", seq: c.next(), toTag: c.tag, body: testOffer2})
 		p.until("SIP/2.0 200")
 	case updating:
 		updates(t.Context(), c.leg, testOffer2)
-		p.until("UPDATE")
+		c.owed = p.until("UPDATE")
 	}
 }
 
@@ -121,21 +120,11 @@ func (c *staged) reach(t *testing.T, e *testEndpoint, s stage, legs <-chan *Leg)
 // caller answers what it is asked meanwhile if it is alive.
 func (c *staged) released(t *testing.T, e *testEndpoint, alive bool) error {
 	t.Helper()
-	stop := make(chan struct{})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for alive {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			if m, ok := c.p.next(testT1); ok && len(m.start) > 4 && m.start[:4] == "BYE " {
-				c.p.respond(m, "200 OK", reply{})
-			}
-		}
-	}()
+	if alive && c.owed.raw != "" {
+		c.p.respond(c.owed, "487 Request Terminated", reply{})
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); polite(c.p, alive, received{}, stop) }()
 	var cause error
 	select {
 	case cause = <-c.over:
@@ -255,7 +244,7 @@ func TestWhateverHappensToADialedCallAtAnyStageItIsReleased(t *testing.T) {
 			t.Run(how+" at "+at, func(t *testing.T) {
 				t.Parallel()
 				checked.Store(t, true) // leaks are looked for after all of them
-				e := start(t, Handler{}, brisk)
+				e := start(t, Handler{})
 				p := udpPeer(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -265,7 +254,7 @@ func TestWhateverHappensToADialedCallAtAnyStageItIsReleased(t *testing.T) {
 				step(p, inv)
 				end(p, inv, cancel)
 				stop, gone := make(chan struct{}), make(chan struct{})
-				go func() { defer close(gone); polite(p, how != "it dies", stop) }()
+				go func() { defer close(gone); polite(p, how != "it dies", inv, stop) }()
 				d := receive(t, got)
 				if d.err == nil {
 					_ = d.leg.Bye(context.Background(), "")
@@ -284,8 +273,9 @@ func TestWhateverHappensToADialedCallAtAnyStageItIsReleased(t *testing.T) {
 	}
 }
 
-// polite answers CANCEL and BYE until it is stopped.
-func polite(p *peer, alive bool, stop <-chan struct{}) {
+// polite answers BYE and CANCEL, and the INVITE that is cancelled, until it is
+// stopped.
+func polite(p *peer, alive bool, inv received, stop <-chan struct{}) {
 	for alive {
 		select {
 		case <-stop:
@@ -293,8 +283,13 @@ func polite(p *peer, alive bool, stop <-chan struct{}) {
 		default:
 		}
 		m, ok := p.next(testT1)
-		if ok && (len(m.start) > 4 && m.start[:4] == "BYE " || len(m.start) > 7 && m.start[:7] == "CANCEL ") {
+		switch {
+		case !ok:
+		case strings.HasPrefix(m.start, "BYE "):
 			p.respond(m, "200 OK", reply{})
+		case strings.HasPrefix(m.start, "CANCEL "):
+			p.respond(m, "200 OK", reply{})
+			p.respond(inv, "487 Request Terminated", reply{tag: "callee"})
 		}
 	}
 }
