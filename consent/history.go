@@ -23,12 +23,17 @@ func NewRecord(id RecordID, node, writer string, p Policy, call Call) *Record {
 // Note adds a line to the history and moves the epoch on. What is noted may
 // have happened before the latest change; UpdatedAt never goes back.
 func (r *Record) Note(at time.Time, kind, text string) {
-	at = Stamp(at)
+	r.Touch(at)
+	r.History = append(r.History, Event{At: Stamp(at), Type: kind, Text: text})
+}
+
+// Touch moves the epoch on without a line in the history, for counts that have
+// grown: that is another version, but nothing has happened.
+func (r *Record) Touch(at time.Time) {
 	r.Epoch++
-	if at.After(r.UpdatedAt) {
+	if at = Stamp(at); at.After(r.UpdatedAt) {
 		r.UpdatedAt = at
 	}
-	r.History = append(r.History, Event{At: at, Type: kind, Text: text})
 }
 
 // Decide notes a decision that permits nothing, so nobody has to wait for the

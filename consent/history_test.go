@@ -392,3 +392,14 @@ func TestWhateverHappensTheRecordOnlyGrowsAndOnlyAStoredYesGrants(t *testing.T) 
 		t.Repeat(l.actions())
 	})
 }
+
+func TestATouchIsAnotherVersionAndNoEvent(t *testing.T) {
+	r := pending()
+	epoch, events := r.Epoch, len(r.History)
+	r.Touch(after(5))
+	assert.Equal(t, epoch+1, r.Epoch)
+	assert.Len(t, r.History, events)
+	assert.Equal(t, after(5), r.UpdatedAt)
+	r.Touch(after(4))
+	assert.Equal(t, after(5), r.UpdatedAt, "it never goes back")
+}

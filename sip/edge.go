@@ -103,6 +103,8 @@ func admitMessage(req *siplib.Request) *refusal {
 	switch {
 	case req.Via() == nil || req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil:
 		return refuse(400, "Malformed Header")
+	case hasControl(string(*req.CallID())): // a tab: it goes on into headers of ours
+		return refuse(400, "Malformed Call-ID")
 	case param(req.From().Params, "tag") == "":
 		return refuse(400, "Missing From Tag")
 	case req.CSeq().MethodName != req.Method:

@@ -50,7 +50,7 @@ func commands(c *cobra.Command) (all [][]string) {
 
 func TestEveryCommandExplainsItself(t *testing.T) {
 	all := commands(command())
-	require.Len(t, all, 14)
+	require.Greater(t, len(all), 10)
 	for _, path := range all {
 		t.Run(strings.Join(append([]string{"consentgw"}, path...), " "), func(t *testing.T) {
 			r := consentgw(t, append(path, "--help")...)

@@ -37,7 +37,7 @@ func (r *remote) client() *client.Client { return client.New(r.api) }
 func (r *remote) advise(err error) error {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
-		return fmt.Errorf("%w\nIs the gateway running? Start it with \"consentgw serve\", or say --api if its API listens elsewhere.", err)
+		return fmt.Errorf("%w\nIs the gateway running? Start it with \"consentgw serve\", or say --api if its API listens elsewhere", err)
 	}
 	return err
 }

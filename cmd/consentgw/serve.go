@@ -31,7 +31,12 @@ Without -c it runs on loopback with the embedded store in ./consentgw-data.`,
 			if err := (report{file: file, findings: findings}).print(cmd.ErrOrStderr()); err != nil {
 				return err
 			}
-			g, err := gateway.Listen(cfg, gateway.Options{Version: version, Log: logger(cfg.Log, cmd.ErrOrStderr()), Drain: drain})
+			if !cmd.Flags().Changed("drain") {
+				drain = cfg.Node.Drain
+			}
+			log, end := patientLogger(cfg.Log, cmd.ErrOrStderr())
+			defer end()
+			g, err := gateway.Listen(cfg, gateway.Options{Version: version, Log: log, Drain: drain})
 			if err != nil {
 				return err
 			}
@@ -39,7 +44,7 @@ Without -c it runs on loopback with the embedded store in ./consentgw-data.`,
 		},
 	}
 	c.Flags().StringVarP(&file, "config", "c", "", "configuration file")
-	c.Flags().DurationVar(&drain, "drain", 10*time.Second, "how long calls may finish after the end was asked for")
+	c.Flags().DurationVar(&drain, "drain", 0, "how long calls may finish after the end was asked for (default node.drain of the file, 10s)")
 	return c
 }
 

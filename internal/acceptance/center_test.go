@@ -2,6 +2,8 @@ package acceptance
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,6 +64,20 @@ func (c *center) ring(ctx context.Context, r *phone.Ring) {
 	case <-ctx.Done():
 	}
 	line.Hangup(context.WithoutCancel(ctx))
+}
+
+// forgetAll hangs up every call, on a gateway that may know nothing of them.
+func (c *center) forgetAll(ctx context.Context) {
+	c.mu.Lock()
+	calls := slices.Collect(maps.Values(c.calls))
+	c.mu.Unlock()
+	var ending sync.WaitGroup
+	for _, a := range calls {
+		if a.line != nil {
+			ending.Go(func() { _ = a.line.Hangup(ctx) })
+		}
+	}
+	ending.Wait()
 }
 
 // letRing makes the center leave a call unanswered.

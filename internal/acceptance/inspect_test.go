@@ -3,6 +3,7 @@ package acceptance
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -75,8 +76,13 @@ func (s *site) idle(goroutines float64) metrics {
 	s.t.Helper()
 	var m metrics
 	s.poll("an idle gateway", func() bool {
-		m = s.metrics()
-		return m.sum("consentgw_calls_active") == 0 && m.usedPorts() == 0 && m["go_goroutines"] <= goroutines
+		if now, err := s.tryMetrics(); err == nil {
+			m = now
+		}
+		return m != nil && m.sum("consentgw_calls_active") == 0 && m.usedPorts() == 0 && m["go_goroutines"] <= goroutines
+	}, func() string {
+		return fmt.Sprintf("%v calls, %v ports, %v goroutines of %v at most",
+			m.sum("consentgw_calls_active"), m.usedPorts(), m["go_goroutines"], goroutines)
 	})
 	calls, err := s.api.Calls(s.ctx)
 	require.NoError(s.t, err)

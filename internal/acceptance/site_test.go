@@ -201,7 +201,10 @@ func (s *site) stop() {
 	}
 	s.gateway = nil
 	p.signal(syscall.SIGTERM)
-	require.Zero(s.t, p.ended(s.ctx), "exit code after SIGTERM")
+	// A context of its own: the test may have ended because its own did.
+	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Minute, errors.New("a minute after SIGTERM"))
+	defer cancel()
+	require.Zero(s.t, p.ended(ctx), "exit code after SIGTERM")
 	s.readLog(p)
 }
 
@@ -223,13 +226,17 @@ func (s *site) readLog(p *process) {
 	}
 }
 
-// poll asks ok again and again until it says yes.
-func (s *site) poll(what string, ok func() bool) {
+// poll asks ok again and again until it says yes. state says how things stood
+// when it never did.
+func (s *site) poll(what string, ok func() bool, state ...func() string) {
 	s.t.Helper()
 	for !ok() {
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-s.ctx.Done():
+			for _, f := range state {
+				what += ": " + f()
+			}
 			require.FailNow(s.t, "waited in vain", what)
 		}
 	}

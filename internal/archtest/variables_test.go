@@ -15,6 +15,7 @@ func constants() map[string]string {
 		"internal/config.matching()": "returns a check of a text that keeps nothing",
 		"internal/config.oneOf()":    "returns a check of a text that keeps nothing",
 		"sip.prepareLibrary":         "a sync.OnceFunc: all it keeps is that it ran",
+		"sip.checked":                "tests only: which of them have asked for the leak check already",
 		"sip -> siplib.UDPMTUSize":   "sipgo has no other way to send a datagram of full size; set before its first goroutine",
 	}
 }

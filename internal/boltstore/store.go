@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"consentgw/consent"
 	"consentgw/internal/stored"
@@ -48,7 +49,7 @@ func open(path string, opts *bbolt.Options) (*Store, error) {
 	}
 	opts.Timeout, opts.FreelistType = lockTimeout, bbolt.FreelistMapType
 	db, err := bbolt.Open(path, 0o600, opts)
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("store %s is in use by another process", path)
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"consentgw/consent"
 	"consentgw/internal/media"
@@ -27,15 +28,19 @@ var (
 	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec (PCMU and PCMA are supported)"}
 	refuseBadAddress   = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
 	refuseNoPorts      = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
+	refuseTrunkRate    = &refusal{code: 503, word: "trunk_rate", reason: "Calls per second of the trunk reached", retryAfter: 1}
+	refuseFull         = &refusal{code: 503, word: "full", reason: "Call limit reached", retryAfter: 5}
+	refuseNoTarget     = &refusal{code: 480, word: "no_target", reason: "No target is up"}
 	refuseTrunkFull    = &refusal{code: 503, word: "trunk_full", reason: "Call limit of the trunk reached", retryAfter: 5}
 	refuseDraining     = &refusal{code: 503, word: "draining", reason: "Draining", retryAfter: 30}
 )
 
-func (s *Service) refuse(in *sip.Incoming, r *refusal) {
-	trunk := ""
-	if t, ok := s.Plan.trunk(in.Source().Addr()); ok {
-		trunk = t.Name
-	}
+// after is r with the time after which another try has a chance, rounded up.
+func (r *refusal) after(wait time.Duration) *refusal {
+	return &refusal{r.code, r.word, r.reason, max(1, int((wait+time.Second-1)/time.Second))}
+}
+
+func (s *Service) refuse(in *sip.Incoming, trunk string, r *refusal) {
 	s.Metrics.Invite(trunk, strconv.Itoa(r.code), r.word)
 	s.Log.Info("call refused", "trunk", trunk, "code", r.code, "reason", r.word, "source", in.Source().Addr())
 	var headers []sip.Header
@@ -50,31 +55,26 @@ func (s *Service) refuse(in *sip.Incoming, r *refusal) {
 // admit holds an INVITE against the plan and takes what the call will need, so
 // that a gateway without ports says so before the phone is answered. A call
 // that is admitted has a record from here on, whatever becomes of it.
-func (s *Service) admit(in *sip.Incoming) (*Call, *refusal) {
-	trunk, ok := s.Plan.trunk(in.Source().Addr())
-	if !ok {
-		return nil, refuseUnknownTrunk
-	}
-	route, ok := s.Plan.route(trunk.Name, in.Called())
-	if !ok {
-		return nil, refuseNoRoute
+func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
+	if j.platform.Targets.AllDown() {
+		return nil, refuseNoTarget
 	}
 	offer, refused := readOffer(in.Offer())
 	if refused != nil {
 		return nil, refused
 	}
-	c := s.newCall(in, trunk.Name, route)
-	if refused := s.enter(c, trunk.MaxCalls); refused != nil {
+	c := s.newCall(in, j)
+	if refused := s.enter(c, j.trunk.MaxCalls); refused != nil {
 		return nil, refused
 	}
 	if refused := c.takePorts(offer, in); refused != nil {
 		s.leave(c)
 		return nil, refused
 	}
-	s.Metrics.Invite(trunk.Name, "100", "admitted")
-	s.Metrics.CallStarted(trunk.Name)
+	s.Metrics.Invite(c.route.trunk.Name, "100", "admitted")
+	s.Metrics.CallStarted(c.route.trunk.Name)
 	c.publish()
-	c.log.Info("call admitted", "trunk", trunk.Name, "route", route.name)
+	c.log.Info("call admitted", "trunk", c.route.trunk.Name, "route", j.name)
 	return c, nil
 }
 
@@ -91,10 +91,15 @@ func readOffer(body []byte) (*sdp.Session, *refusal) {
 
 // takePorts opens a stream on each side and answers the offer with the first.
 func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
-	caller, err := c.svc.newParty("caller", c.svc.TrunkPorts, in.Source().Addr())
+	signalled := netip.Addr{} // from where else media may come than SDP says
+	if c.route.trunk.NAT {
+		signalled = in.Source().Addr()
+	}
+	caller, err := c.svc.newParty("caller", c.svc.TrunkPorts, signalled)
 	if err != nil {
 		return c.portsRefusal(err)
 	}
+	caller.laws = lawsOf(c.route.trunk.Codecs)
 	if err := caller.accept(offer); err != nil {
 		caller.stream.Close()
 		if errors.Is(err, errAddress) {
@@ -111,10 +116,11 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 	return nil
 }
 
-// holds reports whether an address is a media socket of this gateway: media sent
-// there would run in a circle, or into another call.
+// holds reports whether an address is a media socket of this gateway or of one
+// of its recorders: media sent there would run in a circle, into another call,
+// or to a recorder past every gate.
 func (s *Service) holds(addr netip.AddrPort) bool {
-	return s.TrunkPorts.Holds(addr) || s.PlatformPorts.Holds(addr)
+	return s.TrunkPorts.Holds(addr) || s.PlatformPorts.Holds(addr) || s.Plan.recordsAt(addr)
 }
 
 func (c *Call) portsRefusal(err error) *refusal {
@@ -124,20 +130,20 @@ func (c *Call) portsRefusal(err error) *refusal {
 	return refuseNoPorts
 }
 
-func (s *Service) newCall(in *sip.Incoming, trunk string, r *route) *Call {
+func (s *Service) newCall(in *sip.Incoming, j journey) *Call {
 	id := newRecordID()
 	policy := consent.Policy{}
-	if r.policy != nil {
-		policy = *r.policy
+	if j.policy != nil {
+		policy = *j.policy
 	}
 	record := consent.NewRecord(id, s.Node, s.Journal.Name, policy, consent.Call{
-		TrunkCallID: in.CallID(), Direction: "inbound", Trunk: trunk, Route: r.name,
-		Platform: r.platform.name, Called: in.Called(), InvitedAt: s.Now(),
+		TrunkCallID: in.CallID(), Direction: "inbound", Trunk: j.trunk.Name, Route: j.name,
+		Platform: j.platform.Name, Called: in.Called(), InvitedAt: s.Now(),
 	})
 	record.Subject = in.Caller()
 	return &Call{
-		id: id, svc: s, trunk: trunk, route: r, rec: record,
+		id: id, svc: s, route: j, rec: record,
 		log:   s.Log.With("record", id),
-		inbox: make(chan func()), over: make(chan struct{}),
+		inbox: make(chan func()), over: make(chan struct{}), gone: make(chan struct{}),
 	}
 }

@@ -2,6 +2,8 @@ package call
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"consentgw/consent"
 	"consentgw/internal/dtmf"
@@ -12,12 +14,13 @@ import (
 // answer accepts the caller's INVITE and starts to listen. It returns when the
 // caller has acknowledged, so nothing is asked of a phone that is not there.
 func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
-	c.caller.listen()
-	c.agent.listen()
-	gone := context.AfterFunc(in.Context(), func() { c.end(context.Cause(in.Context())) })
+	c.caller.listen(c.guard)
+	c.agent.listen(c.guard)
 	c.rec.Call.AnsweredAt = consent.Stamp(c.now()) // keys count from here on, never before
-	leg, err := in.Answer(ctx, c.caller.described, c.inDialog(c.caller))
-	gone()
+	leg, err := c.pickUp(ctx, in)
+	if errors.Is(err, sip.ErrCancelled) || errors.Is(err, sip.ErrUnreachable) {
+		c.rec.Call.AnsweredAt = time.Time{} // it was too late for an answer
+	}
 	if err != nil {
 		return err
 	}
@@ -25,6 +28,26 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.rec.Note(c.now(), "answered", "")
 	c.publish()
 	return nil
+}
+
+// pickUp sends the answer and serves the inbox until it is acknowledged: that
+// may take as long as packets get lost, and the API does not wait for it.
+func (c *Call) pickUp(ctx context.Context, in *sip.Incoming) (leg *sip.Leg, err error) {
+	described, dialog := c.caller.described, c.inDialog(c.caller)
+	done := make(chan struct{})
+	err = errPanic // unless Answer returns
+	c.beside(func() {
+		defer close(done)
+		leg, err = in.Answer(ctx, described, dialog)
+	})
+	for {
+		select {
+		case <-done: // with ctx at the latest
+			return leg, err
+		case f := <-c.inbox:
+			f()
+		}
+	}
 }
 
 // inDialog is what a party may ask for inside its dialog. The functions run on
@@ -37,6 +60,13 @@ func (c *Call) inDialog(p *party) sip.InDialog {
 			}
 			return answer, err
 		},
+		Offered: func(body []byte) {
+			c.do(p.running, func() {
+				if err := c.change(p, func() error { return p.answered(body) }); err != nil {
+					c.log.Warn("answer to our offer not usable: nothing changes", "party", p.name)
+				}
+			})
+		},
 		Info: func(contentType string, body []byte) int {
 			return c.infoFrom(p, contentType, body)
 		},
@@ -47,30 +77,40 @@ func (c *Call) inDialog(p *party) sip.InDialog {
 // law, hold or resume. A hold shuts the gate before it is answered.
 func (c *Call) renegotiate(p *party, body []byte) ([]byte, error) {
 	if body == nil { // an INVITE without an offer asks for ours
-		return p.described, nil
+		return p.offerAnew()
 	}
 	offer, err := sdp.Parse(body)
 	if err != nil {
 		return nil, err
 	}
-	wasHeld := p.held()
-	if err := p.accept(offer); err != nil {
+	if err := c.change(p, func() error { return p.accept(offer) }); err != nil {
 		return nil, err
+	}
+	return p.described, nil
+}
+
+// change applies what p has agreed to anew, and sees to the gate.
+func (c *Call) change(p *party, apply func() error) error {
+	wasHeld := p.held()
+	if err := apply(); err != nil {
+		return err
 	}
 	if p.held() != wasHeld {
 		kind := "resumed"
 		if p.held() {
 			kind = "held"
 		}
-		c.rec.Note(c.now(), kind, "by "+p.name)
+		c.remark(kind, "by "+p.name)
 	}
 	c.regate()
 	c.publish()
-	return p.described, nil
+	return nil
 }
 
 // infoFrom takes a key by SIP INFO from the caller. Only the asked party's keys
-// mean anything here; every other INFO is passed to the other side as it is.
+// mean anything here; every other INFO is passed to the other side as it is. A
+// key is passed on as well, but nobody waits for the answer: the next key may
+// be the last of the withdraw sequence, and waits behind this one.
 func (c *Call) infoFrom(p *party, contentType string, body []byte) int {
 	press, err := dtmf.ParseInfo(contentType, body, c.now())
 	if err != nil || p != c.caller {
@@ -80,8 +120,41 @@ func (c *Call) infoFrom(p *party, contentType string, body []byte) int {
 	case p.info <- press:
 	default: // nobody reads any more: the call is closing
 	}
-	return c.passInfo(p, contentType, body)
+	select {
+	case p.pressed.onward <- info{contentType, body}:
+	default: // the platform does not keep up
+	}
+	return 200
 }
+
+// info is one SIP INFO on its way to the other party.
+type info struct {
+	contentType string
+	body        []byte
+}
+
+// passKeys hands the keys that the caller presses by INFO from now on to the
+// agent, in order, until the call ends.
+func (c *Call) passKeys() {
+	agent, onward := c.agent, c.caller.pressed.onward
+	for len(onward) > 0 {
+		<-onward // pressed before there was an agent
+	}
+	c.beside(func() {
+		for {
+			select {
+			case i := <-onward:
+				agent.leg.Info(agent.running, i.contentType, i.body) // whatever the answer
+			case <-agent.running.Done():
+				return
+			}
+		}
+	})
+}
+
+// infoWait bounds how long one party waits for the other's answer to an INFO.
+// Whatever it sends behind that waits as well.
+const infoWait = time.Second
 
 // passInfo hands an INFO to the other leg if there is one.
 func (c *Call) passInfo(p *party, contentType string, body []byte) int {
@@ -89,7 +162,9 @@ func (c *Call) passInfo(p *party, contentType string, body []byte) int {
 	if c.do(p.running, func() { other = c.other(p).leg }) != nil || other == nil {
 		return 200
 	}
-	code, err := other.Info(p.running, contentType, body)
+	ctx, cancel := context.WithTimeout(p.running, infoWait)
+	defer cancel()
+	code, err := other.Info(ctx, contentType, body)
 	if err != nil {
 		return 200
 	}

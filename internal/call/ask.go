@@ -78,7 +78,7 @@ func (q *question) turn(ctx context.Context, parts []string) (consent.Verdict, e
 				played, silence = nil, time.After(q.route.policy.AnswerTimeout)
 				continue
 			}
-			if q.heard(r); r.failed() && !q.caller.held() {
+			if q.heard(r); r.failed() && !q.caller.held() && ctx.Err() == nil {
 				return consent.Decided, errPrompt
 			}
 			verdict = q.late()
@@ -152,7 +152,7 @@ func (r result) failed() bool { return r.prompt == prompts.Ask && r.Packets == 0
 // supplied, and closes the channel at the end.
 func (q *question) play(ctx context.Context, parts []string) <-chan result {
 	results := make(chan result, len(parts))
-	q.work.Go(func() {
+	q.beside(func() {
 		defer close(results)
 		for _, name := range parts {
 			prompt := q.route.notice.Prompt(name)

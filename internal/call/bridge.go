@@ -8,7 +8,7 @@ func (c *Call) bridge(ctx context.Context) error {
 	c.agent.stream.RelayTo(c.caller.stream)
 	c.caller.stream.RelayTo(c.agent.stream)
 	c.agent.began() // no ringback any more
+	c.passKeys()
 	c.record(ctx)
-	c.publish()
 	return c.until(ctx, nil)
 }

@@ -3,7 +3,9 @@ package call
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,8 +36,7 @@ func (e *legEnded) Unwrap() error { return e.cause }
 type Call struct {
 	id    consent.RecordID // constant
 	svc   *Service         // constant
-	trunk string           // constant
-	route *route           // constant
+	route journey          // constant
 	log   *slog.Logger     // constant
 	end   context.CancelCauseFunc
 
@@ -46,6 +47,7 @@ type Call struct {
 
 	inbox    chan func()                    // anyone sends, the owner runs
 	over     chan struct{}                  // closed when the owner runs nothing more
+	gone     chan struct{}                  // closed when nothing of the call is left
 	snapshot atomic.Pointer[consent.Record] // anyone reads; never modified
 	work     sync.WaitGroup                 // goroutines of this call
 }
@@ -73,7 +75,39 @@ func (c *Call) publish() {
 	c.svc.Journal.Save(snapshot)
 }
 
+// remark notes what a party or the API can bring about as often as it likes. Of
+// that the history takes no more than maxRemarks lines; it has room for all the
+// other events, of which a call has few.
+func (c *Call) remark(kind, text string) {
+	switch n := len(c.rec.History); {
+	case n < maxRemarks:
+		c.rec.Note(c.now(), kind, text)
+	case n == maxRemarks:
+		c.rec.Note(c.now(), "history_cut", "more of the kinds above is left out")
+	default:
+		c.rec.Touch(c.now())
+	}
+}
+
+const maxRemarks = 1000
+
 func (c *Call) now() time.Time { return c.svc.Now() }
+
+// guard runs f. A panic in it ends this call and no other, and close shuts the
+// gate then as after any other end. The value of the panic may quote anything,
+// so only its type is logged.
+func (c *Call) guard(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.log.Error("call failed", "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			c.end(errPanic)
+		}
+	}()
+	f()
+}
+
+// beside runs f on a goroutine of its own, under guard. close waits for it.
+func (c *Call) beside(f func()) { c.work.Go(func() { c.guard(f) }) }
 
 // follow ends the call when the dialog of p ends.
 func (c *Call) follow(p *party, leg *sip.Leg) {
@@ -90,7 +124,7 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 	for {
 		select {
 		case <-done:
-			return nil
+			return context.Cause(ctx) // nil unless the call has ended as well
 		case p := <-c.caller.stream.Presses():
 			c.pressed(p)
 		case p := <-c.caller.info:

@@ -19,25 +19,48 @@ const byeWait = 2 * time.Second
 // goroutine, whatever brought the call here, a panic included.
 func (c *Call) close(why error) {
 	close(c.over)
-	c.stopTape()
-	cause := endCause(why)
-	c.hangUp(cause)
+	at, cause := c.now(), endCause(why)
+	for _, part := range []func(){
+		c.stopTape,
+		func() { c.hangUp(cause) },
+		c.hush,
+		c.closeRecordings,
+		c.measure,
+		func() { c.complete(at, cause) },
+	} {
+		c.guard(part) // a part that fails does not keep the next from its work
+	}
+	c.svc.leave(c)
+	close(c.gone)
+}
+
+// hush ends the media and everything that runs beside the call.
+func (c *Call) hush() {
 	c.caller.stop()
 	c.agent.stop()
 	c.work.Wait()
 	c.caller.hush()
 	c.agent.hush()
+}
+
+func (c *Call) closeRecordings() {
 	for _, o := range c.tape.open {
 		c.count(o, &c.rec.Recordings[o.index])
-		o.Close()
+		c.guard(o.Close)
 	}
-	c.measure()
-	c.rec.End(c.now(), cause)
+}
+
+// complete writes the last version of the record. at is when the call ended,
+// however long the goodbyes took.
+func (c *Call) complete(at time.Time, cause string) {
+	if c.rec.Call.ConnectedAt.IsZero() {
+		c.rec.Call.PlatformCallID = "" // it rang, at most
+	}
+	c.rec.End(at, cause)
 	c.publish()
-	seconds := c.now().Sub(c.rec.Call.InvitedAt).Seconds()
-	c.svc.Metrics.CallEnded(c.trunk, string(c.rec.Outcome), seconds)
+	seconds := at.Sub(c.rec.Call.InvitedAt).Seconds()
+	c.svc.Metrics.CallEnded(c.route.trunk.Name, string(c.rec.Outcome), seconds)
 	c.log.Info("call ended", "cause", cause, "outcome", string(c.rec.Outcome), "seconds", seconds)
-	c.svc.leave(c)
 }
 
 // hangUp says goodbye on both legs at once.
@@ -57,17 +80,21 @@ func (c *Call) hangUp(cause string) {
 func endCause(err error) string {
 	var gone *legEnded
 	var bye *sip.ByeError
+	by := "caller" // before the answer is acknowledged there is nobody else
+	if errors.As(err, &gone) {
+		by = gone.by
+	}
 	switch {
+	case errors.Is(err, errNoTarget): // for whatever reasons
+		return "no target answered"
 	case errors.Is(err, sip.ErrNoACK):
-		return "caller did not acknowledge"
-	case errors.As(err, &gone):
-		return gone.by + " hung up"
-	case errors.As(err, &bye): // before the ACK arrived
-		return "caller hung up"
+		return by + " did not acknowledge"
+	case errors.As(err, &bye):
+		return by + " hung up"
+	case gone != nil:
+		return by + " was lost"
 	case errors.Is(err, sip.ErrCancelled):
 		return "caller cancelled"
-	case errors.Is(err, errNoTarget):
-		return "no target answered"
 	case errors.Is(err, errHungUpByAPI), errors.Is(err, errPanic):
 		return err.Error()
 	case errors.Is(err, context.Canceled):

@@ -25,7 +25,7 @@ func (c *Call) commit(d consent.Decision) {
 	if c.route.policy != nil {
 		language = c.route.policy.Language
 	}
-	c.svc.Metrics.Decided(c.trunk, language, string(c.rec.Outcome), c.thought(d))
+	c.svc.Metrics.Decided(c.route.trunk.Name, language, string(c.rec.Outcome), c.thought(d))
 	c.log.Info("decided", "outcome", string(c.rec.Outcome))
 	c.publish()
 }

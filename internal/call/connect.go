@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"consentgw/consent"
+	"consentgw/internal/target"
 	"consentgw/prompts"
 	"consentgw/sip"
+
+	"github.com/google/uuid"
 )
 
 // connect tells the caller what became of the choice, then dials the platform:
@@ -23,24 +26,22 @@ func (c *Call) connect(ctx context.Context) error {
 	if err := c.until(ctx, told); err != nil {
 		return err
 	}
-	c.speak(c.prompt(prompts.Connecting), c.ringback)
+	if c.rec.Outcome != consent.Withdrawn {
+		c.speak(c.prompt(prompts.Connecting), c.ringback())
+	} else if err := c.until(ctx, c.voice.first); err != nil { // taken back meanwhile, and told so
+		return err
+	}
 	dialing, stop := context.WithCancel(ctx)
 	defer stop()
 	dialed := make(chan struct{})
-	var leg *sip.Leg
 	var err error
-	headers := c.consentHeaders() // now: the record is not the goroutine's
-	c.work.Go(func() {
+	c.beside(func() {
 		defer close(dialed)
-		leg, err = c.dial(dialing, headers)
+		err = c.dial(dialing)
 	})
-	cause := c.until(ctx, dialed)
-	stop()
-	<-dialed
-	if leg != nil { // also if the caller left meanwhile: close says goodbye
-		c.follow(c.agent, leg)
-	}
-	if cause != nil {
+	if cause := c.until(ctx, dialed); cause != nil {
+		stop()
+		<-dialed
 		return cause
 	}
 	if err != nil {
@@ -71,60 +72,79 @@ func (c *Call) consentHeaders() []sip.Header {
 }
 
 // dial tries the targets in turn. It runs beside the call's goroutine and
-// touches nothing of the call but the agent's stream and, through the inbox,
-// the agent's side of the negotiation.
-func (c *Call) dial(ctx context.Context, headers []sip.Header) (*sip.Leg, error) {
+// touches nothing of the call but through the inbox.
+func (c *Call) dial(ctx context.Context) error {
 	var failures []error
 	began := c.now()
-	for _, t := range c.route.platform.order(began) {
-		leg, err := c.try(ctx, t, headers)
+	for _, t := range c.route.platform.Targets.Order(began) {
+		err := c.try(ctx, t)
 		if err == nil {
-			t.failedAt.Store(0)
+			t.Answered(c.now())
 			c.svc.Metrics.Setup(c.now().Sub(c.rec.Call.InvitedAt).Seconds())
-			return leg, nil
+			return nil
 		}
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 		failures = append(failures, err)
 		word := failureWord(err)
-		c.log.Warn("target failed", "target", t.URI, "reason", word)
-		if !failsOver(err) {
+		c.log.Warn("target failed", "target", t.URI(), "reason", word)
+		if !c.route.platform.FailoverOn.Has(failureCode(err)) {
+			t.Answered(c.now())
 			break
 		}
-		t.failedAt.Store(c.now().UnixMilli())
-		c.svc.Metrics.Failover(c.route.platform.name, word)
+		t.Failed(c.now())
+		c.svc.Metrics.Failover(c.route.platform.Name, word)
 	}
-	return nil, fmt.Errorf("%w: %w", errNoTarget, errors.Join(failures...))
+	return fmt.Errorf("%w: %w", errNoTarget, errors.Join(failures...))
 }
 
 // firstResponse is how long a target may stay wholly silent before the next is
 // tried. A caller has waited through a notice already.
 const firstResponse = 3 * time.Second
 
-func (c *Call) try(ctx context.Context, t *target, headers []sip.Header) (*sip.Leg, error) {
+func (c *Call) try(ctx context.Context, t *target.Hop) error {
 	var offer []byte
+	var headers []sip.Header
+	callID := uuid.NewString()
 	if err := c.do(ctx, func() {
-		c.rec.Call.Target = t.URI
-		c.rec.Note(c.now(), "dialing", t.URI)
+		c.rec.Call.Target = t.URI()
+		c.rec.Call.PlatformCallID = callID // a platform may ask for the consent while it rings
+		c.rec.Note(c.now(), "dialing", t.URI())
+		c.ringAgain()
 		offer = c.agent.offer(c.caller.agreed)
+		headers = c.consentHeaders() // as things stand now: it may have been withdrawn
+		c.publish()
 	}); err != nil {
-		return nil, err
+		return err
 	}
 	leg, err := c.svc.Platform.Dial(ctx, sip.Invite{
-		Target: t.URI, Called: c.rec.Call.Called, Caller: c.rec.Subject, Headers: headers, Offer: offer,
-		FirstResponse: firstResponse, Answer: c.route.platform.answer,
+		Target: t.URI(), Called: c.route.to, Caller: c.route.from, Headers: headers, Offer: offer,
+		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
-		InDialog: c.inDialog(c.agent),
+		CallID:   callID, InDialog: c.inDialog(c.agent),
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if e := c.do(ctx, func() { err = c.answeredBy(leg) }); e != nil || err != nil {
-		leg.Bye(ctx, "media not agreed")
-		return nil, errors.Join(e, err)
+		now, cancel := context.WithCancel(ctx)
+		cancel() // the signalling sees to the BYE; the next target does not wait for it
+		leg.Bye(now, "media not agreed")
+		return errors.Join(e, err)
 	}
-	return leg, nil
+	return nil
+}
+
+// ringAgain undoes the early media of a target that failed after it: the caller
+// hears the ringback tone until the next one has something to say.
+func (c *Call) ringAgain() {
+	if c.agent.early.Err() == nil {
+		return
+	}
+	c.agent.stream.RelayTo(nil)
+	c.agent.early, c.agent.began = context.WithCancel(c.agent.running)
+	c.speak(c.ringback())
 }
 
 // progress lets early media of the platform through to the caller. The agent
@@ -143,25 +163,28 @@ func (c *Call) progress(ctx context.Context, code int, body []byte) {
 	})
 }
 
+// answeredBy makes the leg the agent's. From here on the call ends with it, and
+// close says goodbye to it.
 func (c *Call) answeredBy(leg *sip.Leg) error {
 	if err := c.agent.answered(leg.SDP()); err != nil {
 		return err
 	}
-	c.rec.Call.PlatformCallID = leg.CallID()
+	c.follow(c.agent, leg)
 	c.rec.Call.ConnectedAt = consent.Stamp(c.now())
 	c.rec.Note(c.now(), "connected", "")
 	c.publish()
 	return nil
 }
 
-// failsOver says whether another target may do better: the target is dead,
-// silent or overloaded. A busy or declining one is an answer of the platform.
-func failsOver(err error) bool {
+// failureCode is the SIP status that a target refused with, or 0 if it is dead
+// or silent. A busy or declining one is an answer of the platform, and no reason
+// to try another: see [config.FailoverOn].
+func failureCode(err error) int {
 	var status *sip.StatusError
 	if errors.As(err, &status) {
-		return status.Code == 408 || status.Code >= 500 && status.Code < 600
+		return status.Code
 	}
-	return true
+	return 0
 }
 
 func failureWord(err error) string {

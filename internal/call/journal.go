@@ -10,6 +10,7 @@ import (
 	"consentgw/consent"
 	"consentgw/internal/metrics"
 	"consentgw/internal/spool"
+	"consentgw/internal/stored"
 
 	"github.com/google/uuid"
 )
@@ -30,7 +31,11 @@ type JournalConfig struct {
 // versions go to the spool, which survives a crash, and move on when it is back.
 type Journal struct {
 	JournalConfig
-	merge func(other *consent.Record) *consent.Record
+	// Set by New, for the calls that are live here. up says which those are;
+	// merge lets one of them take over a version, and returns its record after
+	// it: nil if it is not live, an error if it could not be asked.
+	up    func(consent.RecordID) bool
+	merge func(ctx context.Context, other *consent.Record) (*consent.Record, error)
 
 	mu      sync.Mutex
 	ready   *sync.Cond // of mu: queue grew, or closing
@@ -44,6 +49,7 @@ type entry struct {
 	record *consent.Record
 	// queued: in the queue, or in the hands of a worker that will look again.
 	queued bool
+	kept   chan struct{} // closed when the newest version is kept
 }
 
 // ProcessName names one run of a node: the writer of its records. Another run of
@@ -52,7 +58,9 @@ func ProcessName(node string) string { return node + "/" + uuid.NewString() }
 
 // NewJournal returns a journal; Run makes it write.
 func NewJournal(cfg JournalConfig) *Journal {
-	j := &Journal{JournalConfig: cfg, pending: map[consent.RecordID]*entry{}}
+	j := &Journal{JournalConfig: cfg, pending: map[consent.RecordID]*entry{},
+		up:    func(consent.RecordID) bool { return false },
+		merge: func(context.Context, *consent.Record) (*consent.Record, error) { return nil, nil }}
 	j.ready = sync.NewCond(&j.mu)
 	return j
 }
@@ -85,6 +93,9 @@ func (j *Journal) Run(ctx context.Context) {
 	j.ready.Broadcast()
 	j.mu.Unlock()
 	wg.Wait()
+	if n := len(j.pending); n > 0 { // nobody else is left
+		j.Log.Error("records could not be kept anywhere and are lost", "records", n)
+	}
 }
 
 // Save takes a version to store. It neither blocks nor fails; r is not modified
@@ -94,7 +105,7 @@ func (j *Journal) Save(r *consent.Record) {
 	defer j.mu.Unlock()
 	e := j.pending[r.ID]
 	if e == nil {
-		e = &entry{}
+		e = &entry{kept: make(chan struct{})}
 		j.pending[r.ID] = e
 	}
 	if e.record == nil || e.record.Epoch <= r.Epoch {
@@ -102,6 +113,23 @@ func (j *Journal) Save(r *consent.Record) {
 	}
 	if !e.queued {
 		j.push(e)
+	}
+}
+
+// Await returns when the newest version of a record is kept, in the store or in
+// the spool, or when ctx ends: nil if it is kept.
+func (j *Journal) Await(ctx context.Context, id consent.RecordID) error {
+	j.mu.Lock()
+	e := j.pending[id]
+	j.mu.Unlock()
+	if e == nil {
+		return nil
+	}
+	select {
+	case <-e.kept:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -192,29 +220,35 @@ func (j *Journal) work() {
 			j.push(e)
 		case kept:
 			delete(j.pending, r.ID)
+			close(e.kept)
 		}
 	}
 }
 
 // keep makes one version durable, in the store or else in the spool, and
-// reports whether it did.
+// reports whether there is nothing left to do about it.
 func (j *Journal) keep(r *consent.Record) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), j.Timeout)
 	defer cancel()
 	began := time.Now()
-	err := j.Store.Put(ctx, r)
-	if errors.Is(err, consent.ErrConflict) {
-		err = j.settle(ctx, r)
+	err := j.put(ctx, r)
+	result := "ok"
+	switch {
+	case errors.Is(err, stored.ErrInvalid):
+		result = "invalid" // no store will ever take it, and the spool neither
+	case err != nil:
+		result = "failed"
 	}
-	if errors.Is(err, consent.ErrStale) {
-		err = nil
-	}
-	j.Metrics.StoreUp("records", err == nil)
-	if err == nil {
-		j.Metrics.StoreOp("put", "ok", time.Since(began).Seconds())
+	j.Metrics.StoreOp("put", result, time.Since(began).Seconds())
+	switch result {
+	case "ok":
+		j.Metrics.StoreUp("records", true)
+		return true
+	case "invalid":
+		j.Log.Error("record cannot be stored and is lost", "record", r.ID, "error", err)
 		return true
 	}
-	j.Metrics.StoreOp("put", "failed", time.Since(began).Seconds())
+	j.Metrics.StoreUp("records", errors.Is(err, consent.ErrConflict))
 	if j.Spool == nil {
 		j.Log.Error("record not stored, kept in memory", "record", r.ID, "error", err)
 		return false
@@ -226,52 +260,44 @@ func (j *Journal) keep(r *consent.Record) bool {
 	return true
 }
 
+// conflicts is how often a version is merged with those of other writers before
+// it waits for its next turn.
+const conflicts = 4
+
+// put stores r, together with what others have stored meanwhile. A newer
+// version that is there already is as good.
+func (j *Journal) put(ctx context.Context, r *consent.Record) error {
+	err := j.Store.Put(ctx, r)
+	for try := 0; errors.Is(err, consent.ErrConflict) && try < conflicts; try++ {
+		err = j.settle(ctx, r)
+	}
+	if errors.Is(err, consent.ErrStale) {
+		return nil
+	}
+	return err
+}
+
 // settle merges r with what another writer stored meanwhile, such as a
 // withdrawal through another node. A live call merges by itself, because it has
 // a gate to shut.
+//
+// The versions of a call that is not live here may still be on their way, the
+// last one with its end above all. So what is merged for it bears the mark of
+// another writer: the next version meets a conflict, and not a version of its
+// own writer that it would overwrite or hide behind.
 func (j *Journal) settle(ctx context.Context, r *consent.Record) error {
 	other, err := j.Store.Get(ctx, r.ID)
 	if err != nil {
 		return err
 	}
-	merged := j.merge(other)
+	merged, err := j.merge(ctx, other)
+	if err != nil {
+		return err
+	}
 	if merged == nil {
 		merged = r.Clone()
 		merged.Merge(other)
+		merged.Writer = j.Name + "+merged"
 	}
 	return j.Store.Replace(ctx, merged, other)
-}
-
-// Recover closes the records that an earlier process of this node left open:
-// their calls died with it. It returns how many it closed, and the first error
-// of the store, after which it may be called again.
-func (j *Journal) Recover(ctx context.Context, node string, now consent.Clock) (closed int, err error) {
-	if j.Spool != nil {
-		if _, err := j.Spool.Drain(ctx, j.Store); err != nil {
-			return 0, err
-		}
-	}
-	ids, err := j.Store.Unfinished(ctx, node)
-	if err != nil {
-		return 0, err
-	}
-	for _, id := range ids {
-		seen, err := j.Store.Get(ctx, id)
-		if errors.Is(err, consent.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return closed, err
-		}
-		if seen.Writer == j.Name || seen.Ended() {
-			continue
-		}
-		r := seen.Clone()
-		r.CutOff(now(), j.Name)
-		if err := j.Store.Replace(ctx, r, seen); err != nil && !errors.Is(err, consent.ErrConflict) {
-			return closed, err
-		}
-		closed++
-	}
-	return closed, nil
 }

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,7 +28,9 @@ func (s *Service) Live() []*consent.Record {
 // the store yet, by record id or the Call-ID of either leg.
 func (s *Service) Find(call string) (*consent.Record, bool) {
 	if c := s.find(call); c != nil {
-		return c.snapshot.Load(), true
+		if r := c.snapshot.Load(); r != nil {
+			return r, true
+		}
 	}
 	return s.Journal.Find(call)
 }
@@ -61,6 +64,19 @@ func (s *Service) Command(ctx context.Context, call, verb string) (*consent.Reco
 	if refused != nil {
 		return nil, refused
 	}
+	// What was asked for has happened; whoever reads the store next finds it
+	// there too, unless the store is away.
+	stored, cancel := context.WithTimeout(ctx, s.StoreTimeout+byeWait)
+	defer cancel()
+	if verb == "hangup" {
+		select {
+		case <-c.gone:
+		case <-stored.Done():
+		}
+	}
+	if err := s.Journal.Await(stored, c.id); err != nil {
+		c.log.Warn("command obeyed, not stored yet", "command", verb, "error", err)
+	}
 	return c.snapshot.Load(), nil
 }
 
@@ -89,7 +105,7 @@ func (c *Call) obeyWithdraw() error {
 }
 
 func (c *Call) obeyPause(pause bool) error {
-	if !c.tape.permit.Valid() || len(c.tape.open) == 0 {
+	if !c.tape.permit.Valid() || len(c.tape.open)+c.tape.opening == 0 {
 		return fmt.Errorf("%w: nothing is being recorded", consent.ErrNotPossible)
 	}
 	if c.tape.paused != pause {
@@ -101,23 +117,33 @@ func (c *Call) obeyPause(pause bool) error {
 }
 
 // merge lets a live call take over what another writer stored, and returns its
-// record after it; nil if the call is not live.
-func (s *Service) merge(other *consent.Record) *consent.Record {
+// record after it; nil if the call is not live, an error if it is too busy.
+func (s *Service) merge(ctx context.Context, other *consent.Record) (*consent.Record, error) {
 	c := s.find(string(other.ID))
 	if c == nil {
-		return nil
+		return nil, nil
 	}
 	var merged *consent.Record
-	err := c.do(context.Background(), func() {
+	err := c.do(ctx, func() {
 		if other.Withdrawal != nil {
 			c.stopTape() // close, then merge
 		}
-		c.rec.Merge(other)
+		if c.rec.Merge(other) {
+			c.confirm()
+		}
 		merged = c.rec.Clone()
 		c.publish()
 	})
-	if err != nil {
-		return nil
+	if errors.Is(err, consent.ErrNoCall) {
+		err = nil // just over
 	}
-	return merged
+	return merged, err
+}
+
+// up reports whether a call is live.
+func (s *Service) up(id consent.RecordID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.live[id]
+	return ok
 }

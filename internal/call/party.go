@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"consentgw/internal/dtmf"
@@ -22,18 +23,24 @@ type party struct {
 	name      string
 	stream    *media.Stream
 	signalled netip.Addr                // where its signalling comes from
-	ours      func(netip.AddrPort) bool // is it a media socket of this gateway?
+	ours      func(netip.AddrPort) bool // a media socket of this gateway, or a recorder?
 	leg       *sip.Leg                  // nil until answered
-	local     sdp.Local                 // our description, its version stepped with every change
-	described []byte                    // our description as last sent
+	negotiation
+	info    chan dtmf.Press // keys that came by SIP INFO; the leg sends
+	early   context.Context // ends when early media has begun
+	began   context.CancelFunc
+	running context.Context // ends when the packet loop is to end
+	stop    context.CancelFunc
+	stopped chan struct{} // closed when the packet loop has ended
+	pressed presses
+}
+
+// negotiation is where offer and answer have come to on one side.
+type negotiation struct {
+	laws      []sdp.Codec // what we agree to
+	local     sdp.Local   // our description, its version stepped with every change
+	described []byte      // our description as last sent
 	agreed    sdp.Agreed
-	info      chan dtmf.Press // keys that came by SIP INFO; the leg sends
-	early     context.Context // ends when early media has begun
-	began     context.CancelFunc
-	running   context.Context // ends when the packet loop is to end
-	stop      context.CancelFunc
-	stopped   chan struct{} // closed when the packet loop has ended
-	pressed   presses
 }
 
 // presses is what is remembered of a party's keys.
@@ -41,6 +48,7 @@ type presses struct {
 	last     dtmf.Press
 	once     dtmf.Once
 	sequence sequence
+	onward   chan info // by SIP INFO, for the other party; the leg sends
 }
 
 func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
@@ -48,7 +56,8 @@ func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr
 	if err != nil {
 		return nil, err
 	}
-	p := &party{name: name, stream: stream, signalled: signalled, ours: s.holds, info: make(chan dtmf.Press, 16)}
+	p := &party{name: name, stream: stream, signalled: signalled, ours: s.holds, info: make(chan dtmf.Press, 16), negotiation: negotiation{laws: lawsOf(nil)}}
+	p.pressed.onward = make(chan info, cap(p.info))
 	local := stream.Local()
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}
 	p.running, p.stop = context.WithCancel(context.Background())
@@ -57,11 +66,11 @@ func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr
 }
 
 // listen runs the packet loop until hush.
-func (p *party) listen() {
+func (p *party) listen(guard func(func())) {
 	p.stopped = make(chan struct{})
 	go func() {
 		defer close(p.stopped)
-		p.stream.Run(p.running)
+		guard(func() { p.stream.Run(p.running) })
 	}()
 }
 
@@ -74,7 +83,16 @@ func (p *party) hush() {
 	p.stream.Close()
 }
 
-func laws() []sdp.Codec { return []sdp.Codec{sdp.PCMA(), sdp.PCMU(), sdp.Event8000()} }
+// lawsOf are the codecs of a trunk's list, or both laws; key presses always.
+func lawsOf(names []string) []sdp.Codec {
+	var list []sdp.Codec
+	for _, c := range []sdp.Codec{sdp.PCMA(), sdp.PCMU()} {
+		if len(names) == 0 || slices.Contains(names, c.Name) {
+			list = append(list, c)
+		}
+	}
+	return append(list, sdp.Event8000())
+}
 
 // accept answers an offer of the far end, the first or a later one, and points
 // the stream where it says.
@@ -83,10 +101,10 @@ func (p *party) accept(offer *sdp.Session) error {
 	var agreed sdp.Agreed
 	var err error
 	if p.described == nil {
-		answer, agreed, err = sdp.NewAnswer(offer, p.local, laws())
+		answer, agreed, err = sdp.NewAnswer(offer, p.local, p.laws)
 	} else {
 		p.local.Version++
-		answer, agreed, err = sdp.ReAnswer(offer, p.local, laws(), p.agreed.Audio)
+		answer, agreed, err = sdp.ReAnswer(offer, p.local, p.laws, p.agreed.Audio)
 	}
 	if err != nil {
 		return err
@@ -111,6 +129,29 @@ func (p *party) offer(other sdp.Agreed) []byte {
 	}
 	p.described = sdp.NewOffer(p.local, codecs).Marshal()
 	return p.described
+}
+
+// offerAnew describes what we can do once more, for a far end that asks for an
+// offer. It is not what that far end made of the last one: a hold could not be
+// ended that way (RFC 6337 section 5.3). The media lines stay as many as they are
+// (RFC 3264 section 8).
+func (p *party) offerAnew() ([]byte, error) {
+	ours, err := sdp.Parse(p.described)
+	if err != nil {
+		return nil, err
+	}
+	codecs := []sdp.Codec{p.agreed.Audio}
+	if p.agreed.Event != nil {
+		codecs = append(codecs, *p.agreed.Event)
+	}
+	p.local.Version++
+	offer := sdp.NewOffer(p.local, codecs)
+	audio := offer.Media[0]
+	offer.Media = ours.Media
+	audio.Proto = offer.Media[p.agreed.Index].Proto
+	offer.Media[p.agreed.Index] = audio
+	p.described = offer.Marshal()
+	return p.described, nil
 }
 
 // answered takes the far end's answer to our offer, which may come several
@@ -143,7 +184,7 @@ func (p *party) usable(remote netip.AddrPort) error {
 		return fmt.Errorf("%w: %w", errAddress, err)
 	}
 	if p.ours(remote) {
-		return fmt.Errorf("%w: a media socket of the gateway itself", errAddress)
+		return fmt.Errorf("%w: a media socket of the gateway itself or of a recorder", errAddress)
 	}
 	return nil
 }

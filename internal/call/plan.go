@@ -1,24 +1,24 @@
 package call
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"consentgw/consent"
 	"consentgw/internal/config"
+	"consentgw/internal/limit"
 	"consentgw/internal/media"
+	"consentgw/internal/route"
+	"consentgw/internal/target"
 	"consentgw/prompts"
 )
 
 // Recorder opens the copies of one call at one recorder. Open refuses without a
-// valid permit.
+// valid permit. It may take its time, but not beyond the end of ctx.
 type Recorder struct {
 	Name string
 	Open func(ctx context.Context, p consent.Permit, g *media.Gate) (Recording, error)
@@ -32,54 +32,89 @@ type Recording interface {
 	Close()
 }
 
-// Plan is the configuration as calls use it: looked up once, then followed.
-// It does not change.
+// Plan is the configuration as calls use it: looked up once, then followed. It
+// does not change, but for what it learns of limits and targets.
 type Plan struct {
-	config *config.Config
-	routes map[string]*route
+	table     *route.Table
+	rates     map[string]*limit.Bucket // calls per second, by trunk
+	paths     map[string]*path         // by route
+	platforms []*Platform
+	copies    []config.Recorder // where copies go
+	maxCalls  int
 }
 
-// route is one route with everything it refers to.
-type route struct {
+// path is one route with everything it refers to.
+type path struct {
 	name      string
 	policy    *consent.Policy // nil: a plain relay, nobody is asked
 	notice    *prompts.Notice
-	platform  *platform
+	platform  *Platform
 	recorders []Recorder
+}
+
+// Platform is a contact center with the addresses of its targets.
+type Platform struct {
+	config.Platform
+	Targets *target.Set
 }
 
 // NewPlan resolves every reference of the configuration. Recorders are given
 // by name. All problems are reported, not only the first.
 func NewPlan(cfg *config.Config, library *prompts.Library, recorders []Recorder) (*Plan, error) {
-	p := &Plan{config: cfg, routes: map[string]*route{}}
-	platforms := map[string]*platform{}
+	table, err := route.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{table: table, rates: map[string]*limit.Bucket{}, paths: map[string]*path{},
+		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls}
+	for _, t := range cfg.Trunks {
+		p.rates[t.Name] = limit.NewBucket(t.MaxCPS)
+	}
 	for _, c := range cfg.Platforms {
-		platforms[c.Name] = newPlatform(c)
+		p.platforms = append(p.platforms, &Platform{c, target.New(c, nil)})
 	}
 	var problems []error
 	for _, c := range cfg.Routes {
-		r := &route{name: c.Name, platform: platforms[c.Platform]}
-		if r.platform == nil {
-			problems = append(problems, fmt.Errorf("route %q: unknown platform %q", c.Name, c.Platform))
-		}
-		if c.Policy != "" {
-			problems = append(problems, r.ask(cfg, c.Policy, library))
-		}
-		for _, name := range c.Recorders {
-			i := slices.IndexFunc(recorders, func(r Recorder) bool { return r.Name == name })
-			if i < 0 {
-				problems = append(problems, fmt.Errorf("route %q: recorder %q cannot be used", c.Name, name))
-				continue
-			}
-			r.recorders = append(r.recorders, recorders[i])
-		}
-		p.routes[c.Name] = r
+		r, err := p.newPath(cfg, c, library, recorders)
+		problems = append(problems, err)
+		p.paths[c.Name] = r
 	}
 	return p, errors.Join(problems...)
 }
 
+// recordsAt reports whether a recorder takes copies at addr.
+func (p *Plan) recordsAt(addr netip.AddrPort) bool {
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	return slices.ContainsFunc(p.copies, func(r config.Recorder) bool { return r.Caller == addr || r.Agent == addr })
+}
+
+// Platforms are those of the configuration, in its order.
+func (p *Plan) Platforms() []*Platform { return p.platforms }
+
+func (p *Plan) newPath(cfg *config.Config, c config.Route, library *prompts.Library, recorders []Recorder) (*path, error) {
+	var problems []error
+	r := &path{name: c.Name}
+	if i := slices.IndexFunc(p.platforms, func(p *Platform) bool { return p.Name == c.Platform }); i >= 0 {
+		r.platform = p.platforms[i]
+	} else {
+		problems = append(problems, fmt.Errorf("route %q: unknown platform %q", c.Name, c.Platform))
+	}
+	if c.Policy != "" {
+		problems = append(problems, r.ask(cfg, c.Policy, library))
+	}
+	for _, name := range c.Recorders {
+		i := slices.IndexFunc(recorders, func(r Recorder) bool { return r.Name == name })
+		if i < 0 {
+			problems = append(problems, fmt.Errorf("route %q: recorder %q cannot be used", c.Name, name))
+			continue
+		}
+		r.recorders = append(r.recorders, recorders[i])
+	}
+	return r, errors.Join(problems...)
+}
+
 // ask gives r the policy and its notice in its language.
-func (r *route) ask(cfg *config.Config, name string, library *prompts.Library) error {
+func (r *path) ask(cfg *config.Config, name string, library *prompts.Library) error {
 	i := slices.IndexFunc(cfg.Policies, func(p config.Policy) bool { return p.Name == name })
 	if i < 0 {
 		return fmt.Errorf("route %q: unknown policy %q", r.name, name)
@@ -109,78 +144,27 @@ func policyOf(c config.Policy) *consent.Policy {
 	}
 }
 
-// trunk finds the trunk that owns a source address.
-func (p *Plan) trunk(source netip.Addr) (config.Trunk, bool) {
-	source = source.Unmap()
-	for _, t := range p.config.Trunks {
-		if slices.ContainsFunc(t.From, func(n netip.Prefix) bool { return n.Contains(source) }) {
-			return t, true
-		}
-	}
-	return config.Trunk{}, false
+// journey is what the plan says of one INVITE.
+type journey struct {
+	*path
+	trunk    config.Trunk
+	from, to string // the numbers as the platform shall see them
 }
 
-// route finds the route of a called number; the first match wins.
-func (p *Plan) route(trunk, called string) (*route, bool) {
-	c, ok := p.config.Route(trunk, called)
+// find takes an INVITE to its trunk and its route, or says why it may not go on.
+func (p *Plan) find(source netip.Addr, from, to string, now time.Time) (journey, *refusal) {
+	j := journey{}
+	var ok bool
+	if j.trunk, ok = p.table.Trunk(source.Unmap(), nil); !ok {
+		return j, refuseUnknownTrunk
+	}
+	if ok, wait := p.rates[j.trunk.Name].Take(now); !ok {
+		return j, refuseTrunkRate.after(wait)
+	}
+	choice, ok := p.table.Match(j.trunk.Name, from, to, now)
 	if !ok {
-		return nil, false
+		return j, refuseNoRoute
 	}
-	return p.routes[c.Name], true
-}
-
-// platform is a contact center with its targets.
-type platform struct {
-	name    string
-	answer  time.Duration
-	targets []*target
-}
-
-type target struct {
-	config.Target
-	// failedAt is when it last failed a call, Unix milliseconds; 0 never.
-	failedAt atomic.Int64
-}
-
-// shunned is how long a target that failed a call is tried last: long enough
-// that a dead one does not delay every caller, short enough to come back soon.
-const shunned = 20 * time.Second
-
-func newPlatform(c config.Platform) *platform {
-	p := &platform{name: c.Name, answer: c.AnswerTimeout}
-	for _, t := range c.Targets {
-		p.targets = append(p.targets, &target{Target: t})
-	}
-	return p
-}
-
-// order is the targets as one call tries them: by priority, by weighted chance
-// within one priority, those that failed lately last.
-func (p *platform) order(now time.Time) []*target {
-	type ranked struct {
-		*target
-		failed bool
-		chance float64
-	}
-	list := make([]ranked, 0, len(p.targets))
-	for _, t := range p.targets {
-		lately := now.UnixMilli()-t.failedAt.Load() < shunned.Milliseconds()
-		// An exponential draw per unit of weight: the smallest is first with
-		// a probability proportional to its weight.
-		list = append(list, ranked{t, lately, rand.ExpFloat64() / float64(max(t.Weight, 1))})
-	}
-	slices.SortStableFunc(list, func(a, b ranked) int {
-		if a.failed != b.failed {
-			if a.failed {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.chance, b.chance))
-	})
-	order := make([]*target, len(list))
-	for i, r := range list {
-		order[i] = r.target
-	}
-	return order
+	j.path, j.from, j.to = p.paths[choice.Route.Name], choice.From, choice.To
+	return j, nil
 }

@@ -9,9 +9,7 @@ package call
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -58,7 +56,7 @@ func New(cfg Config) *Service {
 	if s.StoreFault == nil {
 		s.StoreFault = func(error) string { return "failed" }
 	}
-	cfg.Journal.merge = s.merge
+	cfg.Journal.up, cfg.Journal.merge = s.up, s.merge
 	return s
 }
 
@@ -66,28 +64,20 @@ func New(cfg Config) *Service {
 // legs, the relay and the recordings have ended. It answers in whatever way is
 // due, so it has nothing to return.
 func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
-	in.Progress(100, "Trying", nil)
-	c, refusal := s.admit(in)
+	j, refusal := s.Plan.find(in.Source().Addr(), in.Caller(), in.Called(), s.Now())
 	if refusal != nil {
-		s.refuse(in, refusal)
+		s.refuse(in, j.trunk.Name, refusal)
+		return
+	}
+	c, refusal := s.admit(in, j)
+	if refusal != nil {
+		s.refuse(in, j.trunk.Name, refusal)
 		return
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	c.end = end
-	end(c.guard(ctx, in))
+	c.guard(func() { end(c.run(ctx, in)) })
 	c.close(context.Cause(ctx))
-}
-
-// guard keeps a panic of one call from every other call. The gate of this one
-// is shut by close, as after any other end.
-func (c *Call) guard(ctx context.Context, in *sip.Incoming) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.log.Error("call failed", "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
-			err = errPanic
-		}
-	}()
-	return c.run(ctx, in)
 }
 
 // run is the story itself.
@@ -140,11 +130,13 @@ func (s *Service) enter(c *Call, maxCalls int) *refusal {
 	switch {
 	case s.draining:
 		return refuseDraining
-	case maxCalls > 0 && s.perTrunk[c.trunk] >= maxCalls:
+	case s.Plan.maxCalls > 0 && len(s.live) >= s.Plan.maxCalls:
+		return refuseFull
+	case maxCalls > 0 && s.perTrunk[c.route.trunk.Name] >= maxCalls:
 		return refuseTrunkFull
 	}
 	s.live[c.id] = c
-	s.perTrunk[c.trunk]++
+	s.perTrunk[c.route.trunk.Name]++
 	return nil
 }
 
@@ -152,7 +144,7 @@ func (s *Service) leave(c *Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.live, c.id)
-	s.perTrunk[c.trunk]--
+	s.perTrunk[c.route.trunk.Name]--
 	if s.draining && len(s.live) == 0 {
 		close(s.empty)
 	}

@@ -2,7 +2,6 @@ package call
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"consentgw/consent"
@@ -15,10 +14,14 @@ import (
 type tape struct {
 	permit  consent.Permit
 	gate    *media.Gate
-	open    []open
+	opening int    // recorders that have not answered yet
+	open    []open // those in use
+	caller  *media.Tap
+	agent   *media.Tap
 	paused  bool   // by the API
 	reason  string // why the gate is shut; empty while copies flow
 	passing bool
+	pauses  int       // begun so far
 	stored  time.Time // when the counts were last handed to the journal
 }
 
@@ -30,29 +33,53 @@ type open struct {
 	over   bool
 }
 
-// record opens the recorders, if there is a permit. A recorder that cannot be
-// opened costs the call nothing; the record says what is missing.
+// record opens the recorders, if there is a permit, beside the call: a slow one
+// delays neither the talk nor a withdrawal nor another recorder. One that cannot
+// be opened costs the call nothing; the record says what is missing.
 func (c *Call) record(ctx context.Context) {
 	if !c.tape.permit.Valid() {
 		return
 	}
-	var caller, agent *media.Tap
+	permit, gate := c.tape.permit, c.tape.gate
 	for _, r := range c.route.recorders {
-		recording, err := r.Open(ctx, c.tape.permit, c.tape.gate)
-		if err != nil {
-			c.log.Warn("recorder not opened: the call goes on without it", "recorder", r.Name, "error", err)
-			c.rec.Note(c.now(), "recorder_failed", r.Name)
-			continue
-		}
-		c.rec.Recordings = append(c.rec.Recordings, consent.Recording{Recorder: r.Name,
-			State: consent.RecordingOn, OpenedAt: consent.Stamp(c.now())})
-		c.tape.open = append(c.tape.open, open{Recording: recording, index: len(c.rec.Recordings) - 1})
-		caller, agent = chain(recording.Caller(), caller), chain(recording.Agent(), agent)
-		c.rec.Note(c.now(), "recorder_opened", r.Name)
+		c.tape.opening++
+		c.beside(func() {
+			recording, err := r.Open(ctx, permit, gate)
+			if c.do(ctx, func() { c.opened(r.Name, recording, err) }) != nil && err == nil {
+				recording.Close() // the call was over first
+			}
+		})
 	}
-	c.caller.stream.TapTo(caller)
-	c.agent.stream.TapTo(agent)
-	c.tape.reason = "opening"
+}
+
+// opened takes a recorder into use. If the consent was taken back while it
+// opened, it gets nothing.
+func (c *Call) opened(name string, recording Recording, err error) {
+	defer c.publish()
+	c.tape.opening--
+	switch {
+	case err != nil:
+		c.log.Warn("recorder not opened: the call goes on without it", "recorder", name, "error", err)
+		c.rec.Note(c.now(), "recorder_failed", name)
+		return
+	case !c.tape.permit.Valid():
+		recording.Close()
+		c.rec.Note(c.now(), "recorder_unused", name)
+		return
+	}
+	at := consent.Stamp(c.now())
+	evidence := consent.Recording{Recorder: name, State: consent.RecordingOn, OpenedAt: at}
+	if len(c.tape.open) == 0 {
+		c.tape.reason = "opening"
+	} else if c.tape.reason != "" {
+		evidence.State, evidence.Pauses = consent.RecordingPaused, []consent.Pause{{From: at, Reason: c.tape.reason}}
+	}
+	c.rec.Recordings = append(c.rec.Recordings, evidence)
+	c.tape.open = append(c.tape.open, open{Recording: recording, index: len(c.rec.Recordings) - 1})
+	c.tape.caller, c.tape.agent = chain(recording.Caller(), c.tape.caller), chain(recording.Agent(), c.tape.agent)
+	c.caller.stream.TapTo(c.tape.caller)
+	c.agent.stream.TapTo(c.tape.agent)
+	c.rec.Note(at, "recorder_opened", name)
 	c.regate()
 }
 
@@ -79,10 +106,16 @@ func (c *Call) regate() {
 	c.notePause(reason)
 }
 
+// maxPauses is after how many pauses a recording stays shut. A party that holds
+// and resumes all day must not make the evidence too large to be stored.
+const maxPauses = 200
+
 func (c *Call) shutReason() string {
 	switch {
 	case !c.tape.permit.Valid():
 		return "no consent"
+	case c.tape.pauses >= maxPauses:
+		return "too many pauses"
 	case c.caller.held() || c.agent.held():
 		return "hold"
 	case c.tape.paused:
@@ -123,19 +156,21 @@ func (c *Call) notePause(reason string) {
 		}
 	}
 	if reason != "" {
-		c.rec.Note(at, "recording_paused", reason)
+		c.tape.pauses++
+		c.remark("recording_paused", reason)
 	} else {
-		c.rec.Note(at, "recording_on", "")
+		c.remark("recording_on", "")
 	}
 }
 
 // refresh brings the packet counts of the evidence up to date. A first packet
-// is news worth storing at once: what is evidenced survives a crash.
+// is news worth storing at once: what is evidenced survives a crash. After the
+// tape was stopped there is no news.
 func (c *Call) refresh() {
-	news := c.now().Sub(c.tape.stored) >= 10*time.Second
-	if len(c.tape.open) == 0 {
+	if len(c.tape.open) == 0 || !c.tape.permit.Valid() {
 		return
 	}
+	news := c.now().Sub(c.tape.stored) >= 10*time.Second
 	for _, o := range c.tape.open {
 		r := &c.rec.Recordings[o.index]
 		before := r.FirstPacketAt
@@ -144,18 +179,18 @@ func (c *Call) refresh() {
 	}
 	if news {
 		c.tape.stored = c.now()
-		c.rec.Note(c.now(), "recording", fmt.Sprintf("%d packets", c.rec.RecordedPackets()))
+		c.rec.Touch(c.now())
 		c.publish()
 	}
 }
 
 func (c *Call) count(o open, r *consent.Recording) {
 	caller, agent := o.Caller().Counts(), o.Agent().Counts()
+	defer c.guard(func() { r.Fault = o.Fault() })
 	r.Caller = consent.Copies{SSRC: o.Caller().SSRC(), Packets: caller.Sent, Lost: caller.Lost}
 	r.Agent = consent.Copies{SSRC: o.Agent().SSRC(), Packets: agent.Sent, Lost: agent.Lost}
 	r.FirstPacketAt = consent.Stamp(earlier(caller.FirstAt, agent.FirstAt))
 	r.LastPacketAt = consent.Stamp(later(caller.LastAt, agent.LastAt))
-	r.Fault = o.Fault()
 	if !r.FirstPacketAt.IsZero() && r.FirstPacketAt.Before(consent.Stamp(c.tape.permit.StoredAt())) {
 		r.BeforeGrant = r.Caller.Packets + r.Agent.Packets
 	}
@@ -199,9 +234,12 @@ func (c *Call) withdraw(method string) bool {
 	c.rec.Withdraw(c.now(), method)
 	c.log.Info("consent withdrawn", "method", method)
 	c.publish()
-	c.speak(c.prompt(prompts.Stopped), c.ringback)
+	c.confirm()
 	return true
 }
+
+// confirm tells the caller that the recording has stopped.
+func (c *Call) confirm() { c.speak(c.prompt(prompts.Stopped), c.ringback()) }
 
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

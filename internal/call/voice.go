@@ -11,6 +11,7 @@ import (
 // at a time, the newest wins. Owned by the call's goroutine.
 type voice struct {
 	cancel context.CancelFunc // nil: nothing has been said yet
+	first  chan struct{}      // closed when the first step has ended
 	done   chan struct{}
 }
 
@@ -25,9 +26,9 @@ func (c *Call) speak(steps ...step) <-chan struct{} {
 		before.cancel()
 	}
 	ctx, cancel := context.WithCancel(c.caller.running)
-	c.voice = voice{cancel: cancel, done: make(chan struct{})}
-	first, done := make(chan struct{}), c.voice.done
-	c.work.Go(func() {
+	first, done := make(chan struct{}), make(chan struct{})
+	c.voice = voice{cancel: cancel, first: first, done: done}
+	c.beside(func() {
 		defer close(done)
 		defer cancel()
 		if before.done != nil {
@@ -70,12 +71,15 @@ func (c *Call) prompt(name string) step {
 
 // ringback is a step that plays the ringback tone until the platform sends
 // media of its own, early or not.
-func (c *Call) ringback(ctx context.Context) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	defer context.AfterFunc(c.agent.early, stop)()
-	if ctx.Err() == nil {
-		c.caller.stream.Ring(ctx)
+func (c *Call) ringback() step {
+	early := c.agent.early
+	return func(ctx context.Context) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		defer context.AfterFunc(early, stop)()
+		if ctx.Err() == nil && early.Err() == nil {
+			c.caller.stream.Ring(ctx)
+		}
 	}
 }
 

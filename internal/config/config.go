@@ -12,7 +12,6 @@ package config
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 )
 
@@ -22,6 +21,7 @@ type Config struct {
 	Node      Node
 	Prompts   Prompts
 	Listen    Listen
+	Limits    Limits
 	Trunks    []Trunk
 	Platforms []Platform
 	Recorders []Recorder
@@ -38,6 +38,21 @@ type Node struct {
 	// Data is the directory of the embedded store, the ledger and the spool.
 	// Default "./consentgw-data", relative to the working directory.
 	Data string
+	// Drain is how long calls may finish after the end was asked for, 0 to 24 h.
+	// Default 10 s.
+	Drain time.Duration
+}
+
+// Limits hold for the gateway as a whole, before any trunk is asked.
+type Limits struct {
+	// MaxCalls is how many calls may be up at once; 0, the default, is no limit.
+	MaxCalls int
+	// PerSourceCPS is how many INVITEs one source address may send per second,
+	// with a burst of one second; 0, the default, is no limit.
+	PerSourceCPS float64
+	// DropAfter is how many requests of one source are refused with an answer
+	// within ten seconds before it gets none; 0, the default: all are answered.
+	DropAfter int
 }
 
 // Prompts says where the notices are.
@@ -65,6 +80,32 @@ type Side struct {
 	// Media is the address our SDP names and RTP binds; never unspecified.
 	Media netip.Addr
 	Ports PortRange
+	// TLS is not nil if SIP has a tls: address.
+	TLS       *TLS
+	Advertise Advertise
+}
+
+// TLS names the files, in PEM, with which one end of a connection proves who it
+// is and checks the other end. Whether they exist and fit, CheckFiles tells.
+type TLS struct {
+	// Cert is our certificate with its chain, Key its private key.
+	Cert, Key string
+	// CA holds the certificates that the other end must descend from. Empty: those
+	// of the system, for servers; none, for clients.
+	CA string
+	// ClientAuth says whether a listener asks for a client certificate: none, the
+	// default, optional or required. Empty on a target.
+	ClientAuth string
+}
+
+// Advertise is how a side is reached from outside, if that differs from what it
+// binds: behind a NAT, or by a name.
+type Advertise struct {
+	// SIP is what Via and Contact name: a host or host:port. Without a port it is
+	// that of the listener. Empty: the address that is bound.
+	SIP string
+	// Media is what our SDP names. The zero Addr: Side.Media.
+	Media netip.Addr
 }
 
 // SIPAddr is one signalling address.
@@ -86,39 +127,6 @@ func (r PortRange) Pairs() int {
 		return 0
 	}
 	return (int(r.High) - int(r.Low) + 1) / 2
-}
-
-// Trunk is a carrier, known by where its requests come from.
-type Trunk struct {
-	Name string
-	From []netip.Prefix
-	// MaxCalls is how many calls the trunk may have at once; 0 is no limit.
-	MaxCalls int
-}
-
-// Platform is a contact center and the addresses it answers at.
-type Platform struct {
-	Name    string
-	Targets []Target
-	Options OptionsPing
-	// AnswerTimeout is how long a target may ring. Default 30 s.
-	AnswerTimeout time.Duration
-}
-
-// Target is one address of a platform. The lowest priority is tried first;
-// among equals the weight is the share of the calls.
-type Target struct {
-	URI              string // a SIP URI (RFC 3261 section 19.1)
-	Priority, Weight int    // default 1 and 1
-}
-
-// OptionsPing says how a platform's targets are probed.
-type OptionsPing struct {
-	// Every is the time between two probes of a target; 0 is off. Default 30 s.
-	Every time.Duration
-	// DownAfter failures in a row take a target down, UpAfter answers in a row
-	// bring it back. Defaults 3 and 1.
-	DownAfter, UpAfter int
 }
 
 // Recorder is where copies go.
@@ -148,7 +156,18 @@ type Policy struct {
 	// Retries is how often the question is put again. Default 1.
 	Retries   int
 	Retention Retention
+	// Dial says when the platform is called: DialAfterDecision, the default and
+	// the meaning of empty, or DialDuringNotice.
+	Dial string
 }
+
+// The values of Policy.Dial. With DialDuringNotice the agent's telephone rings
+// while the caller hears the notice; nothing is bridged or recorded before the
+// decision either way.
+const (
+	DialAfterDecision = "after_decision"
+	DialDuringNotice  = "during_notice"
+)
 
 // Controller is who is responsible for the processing (GDPR article 4(7)).
 type Controller struct{ Name, Contact, Address, Country string }
@@ -159,41 +178,6 @@ type Keys struct{ Yes, No, Repeat, Withdraw string }
 
 // Retention is how long the evidence and the audio are kept.
 type Retention struct{ Record, Recording Period }
-
-// Route sends a called number to a platform.
-type Route struct {
-	Name string
-	// Trunk is the name of a trunk; empty is any.
-	Trunk string
-	// To is a called number, a prefix with a trailing '*', or empty for any.
-	To       string
-	Platform string
-	// Policy is empty on a plain relay: nobody is asked, nothing is recorded.
-	Policy    string
-	Recorders []string
-}
-
-// Matches reports whether the called number, as it stands in the request URI,
-// is one of this route's. The trunk is not looked at.
-func (r Route) Matches(called string) bool {
-	if r.To == "" {
-		return true
-	}
-	if prefix, ok := strings.CutSuffix(r.To, "*"); ok {
-		return strings.HasPrefix(called, prefix)
-	}
-	return called == r.To
-}
-
-// Route returns the first route that matches the trunk and the called number.
-func (c *Config) Route(trunk, called string) (Route, bool) {
-	for _, r := range c.Routes {
-		if (r.Trunk == "" || r.Trunk == trunk) && r.Matches(called) {
-			return r, true
-		}
-	}
-	return Route{}, false
-}
 
 // Store says where consent is kept.
 type Store struct {

@@ -3,7 +3,6 @@ package config
 import (
 	"net"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"time"
 )
@@ -13,11 +12,13 @@ import (
 func (r *reader) decode(root *node) *Config {
 	c := &Config{
 		Node: Node{
-			ID:   r.text(root.get("node").get("id"), "gw-1", checkName),
-			Data: r.text(root.get("node").get("data"), "./consentgw-data", someText),
+			ID:    r.text(root.get("node").get("id"), "gw-1", checkName),
+			Data:  r.text(root.get("node").get("data"), "./consentgw-data", someText),
+			Drain: parsed(r, root.get("node").get("drain"), 10*time.Second, duration(0, 24*time.Hour)),
 		},
 		Prompts: Prompts{Dir: r.text(root.get("prompts").get("dir"), "", anyText)},
 		Listen:  r.listen(root.get("listen")),
+		Limits:  r.limits(root.get("limits")),
 		Store:   Store{Redis: r.redis(root.get("store").get("redis"))},
 		Log: Log{
 			Level:  r.text(root.get("log").get("level"), "info", oneOf("debug", "info", "warn", "error")),
@@ -40,78 +41,6 @@ func (r *reader) decode(root *node) *Config {
 		c.Routes = append(c.Routes, r.route(n))
 	}
 	return c
-}
-
-func (r *reader) listen(n *node) Listen {
-	l := Listen{
-		Trunk:    r.side(n.get("trunk"), PortRange{16384, 21999}),
-		Platform: r.side(n.get("platform"), PortRange{22000, 26999}),
-		API:      r.text(n.get("api"), "127.0.0.1:8080", checkAPI),
-	}
-	if n.has("recorder") {
-		l.Recorder = r.side(n.get("recorder"), PortRange{27000, 31999})
-	}
-	return l
-}
-
-func (r *reader) side(n *node, ports PortRange) Side {
-	s := Side{
-		Media: parsed(r, n.get("media"), netip.Addr{}, parseMedia),
-		Ports: parsed(r, n.get("ports"), ports, parsePorts),
-	}
-	for _, a := range n.list("sip") {
-		s.SIP = append(s.SIP, parsed(r, a, SIPAddr{}, parseSIPAddr))
-	}
-	return s
-}
-
-// checkAPI accepts what net.Listen binds without a name server.
-func checkAPI(s string) error {
-	host, port, err := net.SplitHostPort(s)
-	_, bad := strconv.ParseUint(port, 10, 16)
-	_, ip := netip.ParseAddr(host)
-	ok := err == nil && bad == nil && (ip == nil || host == "localhost" || host == "")
-	return demand(ok, "must be an IP address or localhost, a colon and a port, such as 127.0.0.1:8080")
-}
-
-func (r *reader) trunk(n *node) Trunk {
-	t := Trunk{
-		Name:     r.text(n.get("name"), "", checkName),
-		MaxCalls: parsed(r, n.get("max_calls"), 0, whole(0, 1_000_000)),
-	}
-	for _, p := range n.list("from") {
-		t.From = append(t.From, parsed(r, p, netip.Prefix{}, parsePrefix))
-	}
-	return t
-}
-
-func (r *reader) platform(n *node) Platform {
-	options := n.get("options")
-	p := Platform{
-		Name: r.text(n.get("name"), "", checkName),
-		Options: OptionsPing{
-			Every:     parsed(r, options.get("every"), 30*time.Second, pingEvery),
-			DownAfter: parsed(r, options.get("down_after"), 3, whole(1, 100)),
-			UpAfter:   parsed(r, options.get("up_after"), 1, whole(1, 100)),
-		},
-		AnswerTimeout: parsed(r, n.get("answer_timeout"), 30*time.Second, duration(100*time.Millisecond, 10*time.Minute)),
-	}
-	for _, t := range n.list("targets") {
-		p.Targets = append(p.Targets, Target{
-			URI:      r.text(t.get("uri"), "", checkURI),
-			Priority: parsed(r, t.get("priority"), 1, whole(0, 65535)),
-			Weight:   parsed(r, t.get("weight"), 1, whole(0, 65535)),
-		})
-	}
-	return p
-}
-
-// pingEvery is a duration, or zero for no pings; in between they would flood.
-func pingEvery(s string) (time.Duration, error) {
-	if d, err := time.ParseDuration(s); err == nil && d == 0 {
-		return 0, nil
-	}
-	return duration(100*time.Millisecond, time.Hour)(s)
 }
 
 func (r *reader) recorder(n *node) Recorder {
@@ -147,22 +76,6 @@ func (r *reader) needs(n *node, key, text string) {
 func (r *reader) refuses(n *node, key, text string) {
 	if v := n.get(key); v != nil && v.kind != broken {
 		r.fail(v, "%s", text)
-	}
-}
-
-var numberForm = regexp.MustCompile(`^(\*|[A-Za-z0-9+#._~!$&'()=-]{1,63}\*?)$`)
-
-var checkNumber = matching(numberForm,
-	"must be a called number as it comes in the request URI, without spaces, or the beginning of one and a * at the end")
-
-func (r *reader) route(n *node) Route {
-	return Route{
-		Name:      r.text(n.get("name"), "", checkName),
-		Trunk:     r.text(n.get("trunk"), "", checkName),
-		To:        r.text(n.get("to"), "", checkNumber),
-		Platform:  r.text(n.get("platform"), "", checkName),
-		Policy:    r.text(n.get("policy"), "", checkName),
-		Recorders: texts(r, n.list("recorders"), checkName),
 	}
 }
 

@@ -48,6 +48,7 @@ func (r *reader) policy(n *node) Policy {
 			Record:    parsed(r, retention.get("record"), "", parsePeriod),
 			Recording: parsed(r, retention.get("recording"), "", parsePeriod),
 		},
+		Dial: r.text(n.get("dial"), DialAfterDecision, oneOf(DialAfterDecision, DialDuringNotice)),
 	}
 	r.proofOutlivesAudio(p.Retention, retention)
 	return p

@@ -11,11 +11,15 @@ import (
 // Secrets are short; a larger file is the wrong file.
 const maxSecret = 64 << 10
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var (
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	groupName    = regexp.MustCompile(`^[0-9]+$`)
+)
 
 // expand puts in what ${env:NAME}, ${env:NAME:-default} and ${file:PATH} name,
 // in every value of the file. $${ stands for ${. What is put in is not expanded
-// again, and what comes from a CONSENTGW_ variable is taken as it is.
+// again, and what comes from a CONSENTGW_ variable is taken as it is. Where a
+// value may name groups of a match, ${1} stands for itself.
 func (r *reader) expand(n *node) {
 	if n.kind == broken {
 		return
@@ -29,7 +33,7 @@ func (r *reader) expand(n *node) {
 	if n.kind != scalar || n.at.variable != "" || !strings.Contains(n.text, "${") {
 		return
 	}
-	text, expanded, err := r.substitute(n.text)
+	text, expanded, err := r.substitute(n.text, n.groups)
 	if err != nil {
 		r.fail(n, "%v", err)
 		n.kind = broken
@@ -39,7 +43,7 @@ func (r *reader) expand(n *node) {
 }
 
 // substitute also reports whether anything was put in.
-func (r *reader) substitute(s string) (string, bool, error) {
+func (r *reader) substitute(s string, groups bool) (string, bool, error) {
 	var b strings.Builder
 	expanded := false
 	for {
@@ -59,13 +63,17 @@ func (r *reader) substitute(s string) (string, bool, error) {
 		if !closed {
 			return "", false, errors.New("${ is not closed by }; write $${ for the characters themselves")
 		}
+		s = rest
+		if groups && groupName.MatchString(inside) {
+			b.WriteString("${" + inside + "}")
+			continue
+		}
 		value, err := r.value(inside)
 		if err != nil {
 			return "", false, err
 		}
 		b.WriteString(value)
 		expanded = true
-		s = rest
 	}
 }
 

@@ -110,3 +110,26 @@ func TestNoSyntaxErrorRepeatsWhatTheFileHolds(t *testing.T) {
 		assert.NotContains(t, strings.Join(lines(fs), "\n"), "hunter2", value)
 	}
 }
+
+func TestAGroupOfAMatchIsNotLookedUpWhereItMayStand(t *testing.T) {
+	lookup, environ := environment("CARRIER_B_PASSWORD=a", "CENTER_PASSWORD=b", "CODE=+31", "1=wrong")
+	const was = `replace: "0${1}"`
+	for _, c := range []struct{ name, replace, want string }{
+		{"a group", `"0${1}"`, "0${1}"},
+		{"a group beside a variable", `"${env:CODE}${1}"`, "+31${1}"},
+		{"a variable that is a group", `"${env:NONE:-$${1}}"`, ""},
+		{"only digits are groups", `"${1x}"`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, fs := Parse("c.yaml", []byte(strings.Replace(full(t), was, "replace: "+c.replace, 1)), lookup, environ)
+			if c.want == "" {
+				require.Error(t, fs.Err())
+				return
+			}
+			require.Empty(t, lines(fs))
+			assert.Equal(t, c.want, cfg.Routes[0].Rewrite.To[0].Replace)
+		})
+	}
+	_, fs := Parse("c.yaml", withValue(t, `"${1}"`), lookup, environ)
+	assert.Equal(t, []string{"c.yaml:4:9: error: node.data: ${ must be followed by env: or file:; write $${ for the characters themselves"}, lines(fs))
+}

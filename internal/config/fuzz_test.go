@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"consentgw/internal/number"
+
 	"github.com/stretchr/testify/assert"
 )
 
@@ -16,6 +18,9 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(string(bad), "")
+	f.Add(full(f), "CARRIER_B_PASSWORD=a\nCENTER_PASSWORD=b\nCONSENTGW_ROUTES_0_WHEN_1_ZONE=UTC")
+	f.Add("routes: [{name: a, platform: b, when: {zone: UTC}, rewrite: {to: [{match: '/(/', replace: '${1}'}]}}]", "CONSENTGW_ROUTES_0_WHEN_0_DAYS=mon..fri")
+	f.Add("trunks: [{name: a, from: ['::/0'], tls: {names: [B.example]}, normalize: e164}]", "CONSENTGW_TRUNKS_0_COUNTRY=NL")
 	f.Add(example(f), "CONSENTGW_NODE_ID=a\nCONSENTGW_REDIS_PASSWORD=hunter2")
 	f.Add(string(defaults), "CONSENTGW_STORE_REDIS_ADDRS=a:1,b:2\nCONSENTGW_STORE_REDIS_ADDRS_1=c:3")
 	f.Add("node: {id: &a b}\nlog: *a\nstore: {<<: *a}\n", "CONSENTGW_PLATFORMS_0_TARGETS_0_URI=sip:a")
@@ -63,6 +68,16 @@ func usable(t *testing.T, c *Config) {
 	for _, p := range c.Platforms {
 		assert.NotEmpty(t, p.Targets)
 		assert.Positive(t, p.AnswerTimeout)
+		assert.NotNil(t, p.FailoverOn)
+		assert.NotEmpty(t, p.Headers)
+	}
+	for _, trunk := range c.Trunks {
+		assert.NotEmpty(t, trunk.From)
+		assert.NotEmpty(t, trunk.SRTP)
+		assert.GreaterOrEqual(t, trunk.MaxCPS, 0.0)
+		assert.True(t, trunk.Auth == nil || trunk.Auth.Username != "" && trunk.Auth.Password != "" && trunk.Auth.Realm != "")
+		_, known := number.PlanOf(trunk.Country)
+		assert.True(t, known || trunk.Normalize == "off")
 	}
 	for _, p := range c.Policies {
 		for _, field := range []string{p.Name, p.Jurisdiction, p.Basis, p.Notice, p.Language, p.Keys.Yes, p.Keys.No, p.Keys.Repeat, p.Keys.Withdraw} {
@@ -74,6 +89,17 @@ func usable(t *testing.T, c *Config) {
 		assert.NoError(t, p.Retention.Recording.check())
 	}
 	for _, r := range c.Routes {
+		for _, w := range r.When {
+			assert.NotNil(t, w.Zone)
+		}
+		for _, p := range []number.Pattern{r.From, r.To} {
+			_, err := p.Compile()
+			assert.NoError(t, err)
+		}
+		for _, rules := range [][]number.Rule{r.Rewrite.From, r.Rewrite.To} {
+			_, err := number.Compile(rules)
+			assert.NoError(t, err)
+		}
 		assert.True(t, slices.ContainsFunc(c.Platforms, func(p Platform) bool { return p.Name == r.Platform }))
 		if len(r.Recorders) == 0 {
 			continue

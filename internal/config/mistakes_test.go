@@ -43,7 +43,7 @@ func TestOneMistakeInTheKeysIsOneFindingAtItsPlace(t *testing.T) {
 				`10:3: error: listen.trunk.media: is missing: give the IP address that RTP uses on this side`,
 				`12:5: error: listen.trunk.meida: unknown key; did you mean "media"?`,
 			}},
-		{"a key like no other", "max_calls: 2000", "codec: PCMA", []string{`27:5: error: trunks[0].codec: unknown key`}},
+		{"a key like no other", "max_calls: 2000", "colour: red", []string{`27:5: error: trunks[0].colour: unknown key`}},
 		{"an unknown block is one finding", "log: {level", "logs: {colour: {red: 1}, level: 7}\nlog: {level",
 			[]string{`76:1: error: logs: unknown key; did you mean "log"?`}},
 		{"a key twice", "  id: gw-1", "  id: gw-1\n  id: gw-2",
@@ -138,7 +138,9 @@ func TestOneWrongAddressOrNumberIsOneFindingAtItsPlace(t *testing.T) {
 			[]string{`76:14: error: log.level: must be debug, info, warn or error; it is "` + strings.Repeat("é", 60) + `…"`}},
 		{"a source of two trunks", "    max_calls: 2000\n", "  - {name: carrier-b, from: [\"127.0.0.0/8\"]}\n",
 			[]string{`27:30: error: trunks[1].from[0]: is listed at trunks[0].from[0] already: a request must belong to one trunk`}},
-		{"a TLS address", `["tcp:127.0.0.1:5080"]`, `["tls:127.0.0.1:5080"]`, nil},
+		{"a TLS address without a certificate", `["tcp:127.0.0.1:5080"]`, `["tls:127.0.0.1:5080"]`,
+			[]string{`19:11: error: listen.recorder.sip[0]: needs listen.recorder.tls with cert and key: nobody trusts a server that cannot say who it is`}},
+		{"a TLS address", `["tcp:127.0.0.1:5080"]`, `["tls:127.0.0.1:5080"]` + "\n    tls: {cert: a.pem, key: a.key}", nil},
 		{"ports of an odd beginning", "27000-31999", "27001-31999",
 			[]string{`21:12: error: listen.recorder.ports: must begin at an even port and end at an odd one: ` +
 				`RTP takes an even port, RTCP the one above; it is "27001-31999"`}},
@@ -195,9 +197,9 @@ func TestOneWrongWordIsOneFindingAtItsPlace(t *testing.T) {
 		{"a password that is no text", `"${env:CONSENTGW_REDIS_PASSWORD:-}"`, `[hunter2]`,
 			[]string{`71:15: error: store.redis.password: must be a single value, is a list`}},
 		{"a called number with a space", `to: "+3120*"`, `to: "+31 20 555*"`,
-			[]string{`62:9: error: routes[0].to: must be a called number as it comes in the request URI, without spaces, or the beginning of one and a * at the end`}},
+			[]string{`62:9: error: routes[0].to: must be a number as it comes in the URI, without spaces, or the beginning of one and a * at the end, or a regular expression between slashes`}},
 		{"a star in the middle", `to: "+3120*"`, `to: "+31*20"`,
-			[]string{`62:9: error: routes[0].to: must be a called number as it comes in the request URI, without spaces, or the beginning of one and a * at the end`}},
+			[]string{`62:9: error: routes[0].to: must be a number as it comes in the URI, without spaces, or the beginning of one and a * at the end, or a regular expression between slashes`}},
 	})
 }
 

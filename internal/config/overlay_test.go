@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"consentgw/internal/hours"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -44,6 +46,46 @@ func TestEveryValueCanBeSetByAVariable(t *testing.T) {
 			assert.Equal(t, c.want, c.got(cfg))
 		})
 	}
+}
+
+func TestEveryNewValueCanBeSetByAVariable(t *testing.T) {
+	for _, c := range []struct {
+		name, variable string
+		got            func(*Config) any
+		want           any
+	}{
+		{"a time", "CONSENTGW_NODE_DRAIN=1m", func(c *Config) any { return c.Node.Drain }, time.Minute},
+		{"a rate", "CONSENTGW_LIMITS_PER_SOURCE_CPS=2.5", func(c *Config) any { return c.Limits.PerSourceCPS }, 2.5},
+		{"a password", "CONSENTGW_TRUNKS_1_AUTH_PASSWORD=${env:X}", func(c *Config) any { return string(c.Trunks[1].Auth.Password) }, "${env:X}"},
+		{"a list by commas", "CONSENTGW_TRUNKS_0_CODECS=PCMU", func(c *Config) any { return c.Trunks[0].Codecs }, []string{"PCMU"}},
+		{"a name in a block", "CONSENTGW_TRUNKS_1_TLS_NAMES_0=Other.example", func(c *Config) any { return c.Trunks[1].TLSNames }, []string{"other.example"}},
+		{"a boolean", "CONSENTGW_TRUNKS_0_NAT=false", func(c *Config) any { return c.Trunks[0].NAT }, false},
+		{"deep in lists", "CONSENTGW_PLATFORMS_0_TARGETS_0_FROM_HOST=a.example",
+			func(c *Config) any { return c.Platforms[0].Targets[0].FromHost }, "a.example"},
+		{"no failure at all", "CONSENTGW_PLATFORMS_0_FAILOVER_ON=", func(c *Config) any { return c.Platforms[0].FailoverOn }, FailoverOn{}},
+		{"a window that stands alone", "CONSENTGW_ROUTES_0_WHEN_0_HOURS=10:00-11:00",
+			func(c *Config) any { return c.Routes[0].When[0].Span }, hours.Span{From: 600, To: 660}},
+		{"a group is no variable", "CONSENTGW_ROUTES_0_REWRITE_TO_0_REPLACE=00${1}",
+			func(c *Config) any { return c.Routes[0].Rewrite.To[0].Replace }, "00${1}"},
+		{"an address by name", "CONSENTGW_LISTEN_PLATFORM_ADVERTISE_SIP=[2001:db8::1]:5070",
+			func(c *Config) any { return c.Listen.Platform.Advertise.SIP }, "[2001:db8::1]:5070"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lookup, environ := fullEnvironment()
+			cfg, fs := Parse("full.yaml", []byte(full(t)), lookup, append(environ, c.variable))
+			require.Empty(t, lines(fs))
+			assert.Equal(t, c.want, c.got(cfg))
+		})
+	}
+}
+
+func TestAWindowMayBeAddedByVariables(t *testing.T) {
+	lookup, environ := fullEnvironment()
+	environ = append(environ, "CONSENTGW_ROUTES_0_WHEN_1_ZONE=UTC", "CONSENTGW_ROUTES_0_WHEN_1_DAYS=sat,sun")
+	c, fs := Parse("full.yaml", []byte(full(t)), lookup, environ)
+	require.Empty(t, lines(fs))
+	require.Len(t, c.Routes[0].When, 2)
+	assert.Equal(t, "sat..sun all day UTC", c.Routes[0].When[1].String())
 }
 
 func TestVariablesAloneMakeBlocks(t *testing.T) {

@@ -57,6 +57,7 @@ func Parse(name string, b []byte, lookup func(string) (string, bool), environ []
 	}
 	keys := knownKeys()
 	r.graft(root)
+	gather(root, keys)
 	r.overlay(root, keys, environ)
 	r.structure(root, keys, "")
 	r.expand(root)

@@ -6,12 +6,21 @@ import (
 	"strings"
 )
 
-// What stands for a password that is set.
-const redacted = "(set)"
-
 // Redacted is a copy to show to people: passwords are replaced.
 func (c *Config) Redacted() *Config {
 	shown := *c
+	shown.Trunks = slices.Clone(c.Trunks)
+	for i := range shown.Trunks {
+		shown.Trunks[i].Auth = shown.Trunks[i].Auth.redact()
+	}
+	shown.Platforms = slices.Clone(c.Platforms)
+	for i := range shown.Platforms {
+		targets := slices.Clone(shown.Platforms[i].Targets)
+		for j := range targets {
+			targets[j].Auth = targets[j].Auth.redact()
+		}
+		shown.Platforms[i].Targets = targets
+	}
 	if c.Store.Redis != nil {
 		redis := c.Store.Redis.redact()
 		shown.Store.Redis = &redis
@@ -21,7 +30,7 @@ func (c *Config) Redacted() *Config {
 
 // LogValue is what a log line may hold of a configuration: names and
 // addresses, no password, no called number, no controller.
-func (c *Config) LogValue() slog.Value {
+func (c Config) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.String("node", c.Node.ID),
 		slog.String("data", c.Node.Data),
@@ -57,6 +66,13 @@ func (s Side) LogValue() slog.Value {
 	)
 }
 
+func (a *Auth) redact() *Auth {
+	if a == nil {
+		return nil
+	}
+	return &Auth{Username: a.Username, Password: a.Password.redact(), Realm: a.Realm}
+}
+
 func (r Redis) redact() Redis {
 	r.Addrs = slices.Clone(r.Addrs)
 	if r.Password != "" {
@@ -76,6 +92,9 @@ func (r Redis) String() string {
 	}
 	return scheme + strings.Join(r.Addrs, ",")
 }
+
+// MarshalText has no password, so that JSON has none either.
+func (r Redis) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // GoString has no password, so that %#v has none either.
 func (r Redis) GoString() string { return "config.Redis{" + r.String() + "}" }

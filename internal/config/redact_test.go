@@ -2,8 +2,10 @@ package config
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -52,4 +54,42 @@ func TestRedactedIsACopy(t *testing.T) {
 	assert.Equal(t, "127.0.0.1:6379", c.Store.Redis.Addrs[0])
 	assert.Nil(t, Default().Redacted().Store.Redis)
 	assert.Equal(t, "rediss://a:1,b:2", Redis{Addrs: []string{"a:1", "b:2"}, TLS: true, Username: "u", Password: "p"}.String())
+}
+
+func TestNoPasswordOfATrunkOrATargetIsInAnyRendering(t *testing.T) {
+	c := parseFull(t)
+	require.EqualValues(t, "hunter2", c.Trunks[1].Auth.Password)
+	require.EqualValues(t, "hunter3", c.Platforms[0].Targets[1].Auth.Password)
+	var out bytes.Buffer
+	values := []any{c, *c, c.Trunks, c.Trunks[1], c.Trunks[1].Auth, *c.Trunks[1].Auth, c.Platforms, c.Platforms[0].Targets[1].Auth, c.Trunks[1].Auth.Password}
+	for _, v := range values {
+		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			fmt.Fprintf(&out, format+"\n", v)
+		}
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("started", "value", v)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("started", "value", v)
+	}
+	text, err := json.Marshal(map[string]any{"config": c, "trunks": c.Trunks})
+	require.NoError(t, err)
+	out.Write(text)
+	for _, secret := range []string{"hunter", "68756e746572", "68756E746572"} {
+		at := strings.Index(out.String(), secret)
+		require.Negative(t, at, "%.200s", out.String()[max(0, at-100):])
+	}
+	assert.Contains(t, string(text), `"Password":"(set)"`)
+	assert.Equal(t, "", Secret("").String(), "one that is not set is seen to be so")
+}
+
+func TestRedactedHidesThePasswordsOfTrunksAndTargetsInACopy(t *testing.T) {
+	c := parseFull(t)
+	shown := c.Redacted()
+	assert.EqualValues(t, redacted, string(shown.Trunks[1].Auth.Password))
+	assert.EqualValues(t, redacted, string(shown.Platforms[0].Targets[1].Auth.Password))
+	assert.Equal(t, c.Trunks[1].Auth.Realm, shown.Trunks[1].Auth.Realm)
+	assert.Nil(t, shown.Trunks[0].Auth)
+	assert.EqualValues(t, "hunter2", c.Trunks[1].Auth.Password)
+	assert.EqualValues(t, "hunter3", c.Platforms[0].Targets[1].Auth.Password)
+	shown.Trunks[0].Name, shown.Platforms[0].Targets[0].URI = "changed", "changed"
+	assert.Equal(t, "carrier-a", c.Trunks[0].Name)
+	assert.Equal(t, "sip:192.0.2.20:5060", c.Platforms[0].Targets[0].URI)
 }

@@ -3,7 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
-	"strings"
+	"slices"
 )
 
 // relate checks the values against each other: names, references, addresses
@@ -25,6 +25,7 @@ func (r *reader) relate(c *Config, root *node) {
 		r.recordable(c, n, route)
 	}
 	r.sources(c, root)
+	r.certificates(c, root)
 	r.order(c, root)
 	r.sockets(c, root.get("listen"))
 	r.siprecAddress(c, root)
@@ -86,72 +87,62 @@ func (r *reader) recordable(c *Config, n *node, route Route) {
 	}
 }
 
-// sources refuses a network that two trunks claim.
+// sources refuses a network that two trunks claim, unless certificates tell the
+// two apart.
 func (r *reader) sources(c *Config, root *node) {
-	owner := map[netip.Prefix]string{}
+	type claim struct {
+		names []string
+		path  string
+	}
+	owners := map[netip.Prefix][]claim{}
 	for i, t := range root.list("trunks") {
+		trunk := c.Trunks[i]
 		for j, n := range t.list("from") {
-			prefix := c.Trunks[i].From[j]
+			prefix := trunk.From[j]
 			if !prefix.IsValid() {
 				continue
 			}
-			if before, taken := owner[prefix]; taken {
-				r.fail(n, "is listed at %s already: a request must belong to one trunk", before)
-				continue
+			for _, before := range owners[prefix] {
+				if !apart(trunk.TLSNames, before.names) {
+					r.fail(n, "is listed at %s already: a request must belong to one trunk", before.path)
+					break
+				}
 			}
-			owner[prefix] = n.path
-			if prefix.Bits() == 0 {
+			owners[prefix] = append(owners[prefix], claim{trunk.TLSNames, n.path})
+			if prefix.Bits() == 0 && len(trunk.TLSNames) == 0 && trunk.Auth == nil {
 				r.warn(n, "lets every host place calls through this trunk")
 			}
 		}
 	}
 }
 
-// order warns of routes that no call reaches, because one before takes all of
-// theirs.
-func (r *reader) order(c *Config, root *node) {
-	type pattern struct{ trunk, to string }
-	before := map[pattern]string{}
-	for i, n := range root.list("routes") {
-		route := c.Routes[i]
-		if bad := n.get("to"); n.kind != mapping || bad != nil && route.To == "" {
-			continue
-		}
-		for _, to := range covering(route.To) {
-			first, taken := before[pattern{"", to}]
-			if !taken {
-				first, taken = before[pattern{route.Trunk, to}]
-			}
-			if taken {
-				r.warn(n, "is never reached: %s before it takes all of its calls", first)
-				break
-			}
-		}
-		to := route.To
-		if to == "" {
-			to = "*"
-		}
-		if _, taken := before[pattern{route.Trunk, to}]; !taken {
-			before[pattern{route.Trunk, to}] = n.path
-		}
+// apart reports whether two trunks of one network differ in the certificates
+// they have; one that has none gets what the other does not take.
+func apart(a, b []string) bool {
+	if len(a) == 0 && len(b) == 0 {
+		return false
 	}
+	return !slices.ContainsFunc(a, func(name string) bool { return slices.Contains(b, name) })
 }
 
-// covering lists the patterns that match every number this one matches, the
-// widest first.
-func covering(to string) []string {
-	if to == "" {
-		return []string{"*"}
+// certificates: a client shows one only if it comes by TLS and is asked for it.
+func (r *reader) certificates(c *Config, root *node) {
+	side := root.get("listen").get("trunk")
+	for _, n := range []*node{side, side.get("tls"), side.get("sip")} {
+		if side == nil || n != nil && n.kind == broken {
+			return
+		}
 	}
-	prefix, _ := strings.CutSuffix(to, "*")
-	var all []string
-	for i := range len(prefix) + 1 {
-		all = append(all, prefix[:i]+"*")
+	byTLS := slices.ContainsFunc(c.Listen.Trunk.SIP, func(a SIPAddr) bool { return a.Transport == "tls" || a.Transport == "" })
+	if t := c.Listen.Trunk.TLS; byTLS && t != nil && t.ClientAuth != "none" {
+		return
 	}
-	if to == prefix {
-		all = append(all, to)
+	for _, t := range root.list("trunks") {
+		if names := t.get("tls").get("names"); names != nil && names.kind == list {
+			r.fail(names, "needs a tls: address in listen.trunk.sip and listen.trunk.tls.client_auth, optional or required: "+
+				"otherwise no carrier shows its certificate")
+		}
 	}
-	return all
 }
 
 // siprecAddress: the gateway is a SIP client of a recording server, and needs
@@ -189,9 +180,7 @@ func (r *reader) exposed(c *Config, root *node) {
 			r.warn(n, "is on another host and tls is off: consent records and the password cross the network in clear")
 		}
 	}
-	if p := redis.get("password"); c.Store.Redis.Password != "" && !p.expanded && p.at.variable == "" {
-		r.warn(p, "stands in the file in clear: use ${env:NAME} or ${file:PATH}")
-	}
+	r.inClear(redis.get("password"))
 }
 
 func isLoopback(host string) bool {

@@ -27,6 +27,24 @@ func (r *reader) structure(n *node, s *shape, path string) {
 	}
 }
 
+// gather puts a block that stands alone where a list of blocks may, into one.
+func gather(n *node, s *shape) {
+	if n.kind == mapping && s.alone {
+		block := *n
+		*n = node{kind: list, at: n.at, items: []*node{&block}}
+	}
+	for _, item := range n.items {
+		if s.items != nil {
+			gather(item, s.items)
+		}
+	}
+	for _, e := range n.entries {
+		if f, ok := s.field(e.key); ok {
+			gather(e.value, f.shape)
+		}
+	}
+}
+
 func (r *reader) keys(n *node, s *shape) {
 	first := make(map[string]place, len(n.entries))
 	for _, e := range n.entries {
@@ -43,7 +61,7 @@ func (r *reader) keys(n *node, s *shape) {
 			e.value.kind = broken
 		default:
 			first[e.key] = e.at
-			e.value.private = f.private
+			e.value.private, e.value.groups = f.private, f.groups
 			r.structure(e.value, f.shape, path)
 			if f.missing != "" && e.value.kind == list && len(e.value.items) == 0 {
 				r.fail(e.value, "is empty: %s", f.missing)

@@ -42,6 +42,7 @@ type node struct {
 	boolean  bool // written as true or false, without quotes
 	expanded bool // text came from ${env:} or ${file:}
 	private  bool // text is personal or secret by the meaning of its key
+	groups   bool // ${1} and the like stay in text as they are
 
 	entries []entry // of a mapping
 	items   []*node // of a list

@@ -61,6 +61,7 @@ func (p *actor) verbs() map[string]func([]string) {
 		"caller presses KEYS both ways":    p.pressesTwice,
 		"stranger presses KEYS":            p.strangerPresses,
 		"agent presses KEYS":               func(a []string) { p.arrival.line.Press(a[0]) },
+		"agent presses KEYS by info":       p.agentPressesInfo,
 		"caller hangs up":                  func([]string) { p.must(p.phone.Hangup(p.ctx)) },
 		"caller holds":                     func([]string) { p.must(p.phone.Hold(p.ctx)) },
 		"caller resumes":                   func([]string) { p.must(p.phone.Resume(p.ctx)) },
@@ -196,6 +197,12 @@ func (p *actor) callerHears(hertz float64) {
 func (p *actor) pressesInfo(args []string) {
 	for _, key := range []byte(args[0]) {
 		p.must(p.phone.PressInfo(p.ctx, key))
+	}
+}
+
+func (p *actor) agentPressesInfo(args []string) {
+	for _, key := range []byte(args[0]) {
+		p.must(p.arrival.line.PressInfo(p.ctx, key))
 	}
 }
 

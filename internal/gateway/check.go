@@ -16,6 +16,9 @@ import (
 // text. Errors keep the gateway from starting; warnings are neighbours that
 // cannot be reached just now.
 func Check(ctx context.Context, cfg *config.Config) (failures, warnings []error) {
+	if err := unsupported(cfg); err != nil {
+		failures = append(failures, err)
+	}
 	library, err := prompts.Open(cfg.Prompts.Dir)
 	if err != nil {
 		failures = append(failures, fmt.Errorf("prompts: %w", err))

@@ -91,6 +91,9 @@ func (p *actor) checkRecord(r *consent.Record) {
 	} else {
 		require.Empty(t, r.Recordings, "a recording without a consent")
 	}
+	if r.Withdrawal != nil {
+		require.Equal(t, r.RecordedPackets(), r.Withdrawal.RecordedPackets, "the gate is shut before the withdrawal is written down")
+	}
 	last := r.History[0].At
 	for _, e := range r.History {
 		require.NotContains(t, e.Text, callerNumber)
@@ -101,6 +104,11 @@ func (p *actor) checkRecord(r *consent.Record) {
 	if p.arrival != nil {
 		require.Equal(t, string(r.ID), p.arrival.headers["X-Consent-Id"])
 		require.Equal(t, p.callID, p.arrival.headers["X-CID"])
+		recording := "off"
+		if p.arrival.headers["X-Consent-Status"] == "granted" {
+			recording = "on"
+		}
+		require.Equal(t, recording, p.arrival.headers["X-Recording"], "the platform is told of recordings that are permitted, and of no others")
 		require.Equal(t, p.arrival.line.Leg().CallID(), r.Call.PlatformCallID)
 	}
 }
@@ -134,7 +142,8 @@ func (p *actor) checkSent(r *consent.Record, sent, copies []phone.Packet) {
 		s := bySeq[c.Seq]
 		require.Equal(p.t, s.Timestamp, c.Timestamp)
 		require.True(p.t, bytes.Equal(s.Payload, c.Payload))
-		require.Contains(p.t, []uint8{0, 8}, c.Type, "a key in the recording")
+		require.Contains(p.t, []uint8{0, 8}, c.Type, "a copy is of one of the two laws")
+		require.Contains(p.t, []uint8{0, 8}, s.Type, "a key in the recording")
 		require.False(p.t, c.At.Before(r.StoredAt), "a copy before the decision was stored")
 		for _, pause := range r.Recordings[0].Pauses {
 			inside := s.At.After(pause.From.Add(1e7)) && s.At.Before(pause.To.Add(-1e7))

@@ -44,6 +44,7 @@ type Gateway struct {
 	api      net.Listener
 	store    consent.Store
 	spool    *spool.Spool
+	plan     *call.Plan
 	journal  *call.Journal
 	calls    *call.Service
 	metrics  *metrics.Set
@@ -70,6 +71,9 @@ func Listen(cfg *config.Config, opt Options) (g *Gateway, err error) {
 			err = errors.Join(err, bound.release())
 		}
 	}(g)
+	if err := unsupported(cfg); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(cfg.Node.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("node.data: %w", err)
 	}
@@ -166,6 +170,7 @@ func (g *Gateway) openStore() error {
 }
 
 func (g *Gateway) build(plan *call.Plan) {
+	g.plan = plan
 	g.journal = call.NewJournal(call.JournalConfig{
 		Store: g.store, Spool: g.spool, Name: call.ProcessName(g.cfg.Node.ID),
 		Timeout: g.storeFor, Metrics: g.metrics, Log: g.opt.Log,

@@ -54,7 +54,13 @@ const (
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // patience ends a test whose event never comes; it is no measure of anything.
-const patience = 30 * time.Second
+// With -short it ends soon, for those who expect the event not to come.
+func patience() time.Duration {
+	if testing.Short() {
+		return 10 * time.Second
+	}
+	return 30 * time.Second
+}
 
 // TestMain fails if a goroutine of any call is left after the last test. The
 // scripts mostly wait for their events, so more of them run at once than there
@@ -66,7 +72,7 @@ func TestMain(m *testing.M) {
 }
 
 func newStage(t *testing.T) *stage {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("the event that the test waits for did not come"))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience(), errors.New("the event that the test waits for did not come"))
 	t.Cleanup(cancel)
 	s := &stage{t: t, ctx: ctx, log: &bytes.Buffer{}}
 	dir := t.TempDir()

@@ -13,7 +13,7 @@ import (
 func recorded(t testing.TB) *line {
 	t.Helper()
 	l := newLine(t)
-	ports := NewPorts(PortsConfig{Addr: loopback()})
+	ports := NewPorts(PortsConfig{Engine: tested(), Addr: loopback()})
 	sender, err := ports.Sender(newPhone(t).addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { sender.Close() })
@@ -29,7 +29,7 @@ func (l *line) repeat(data []byte) func() {
 		if data[3] == 0 {
 			data[2]++
 		}
-		l.a.handle(time.Now(), data, l.caller.addr)
+		l.hear(l.a, time.Now(), data, l.caller.addr)
 	}
 }
 
@@ -49,8 +49,8 @@ func TestThePacketPathDoesNotAllocate(t *testing.T) {
 		"relay and tap":    voice(tapped),
 		"displaced":        voice(busy),
 		"a key":            plain.repeat(key),
-		"a stranger":       func() { plain.a.handle(plain.now, key, plain.callee.addr) },
-		"garbage":          func() { plain.a.handle(plain.now, key[:14], plain.caller.addr) },
+		"a stranger":       func() { plain.hear(plain.a, plain.now, key, plain.callee.addr) },
+		"garbage":          func() { plain.hear(plain.a, plain.now, key[:14], plain.caller.addr) },
 		"a played frame":   func() { playback.due = time.Now(); playback.send(playback.due, 0) },
 	}
 	for name, packet := range cases {

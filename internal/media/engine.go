@@ -32,16 +32,18 @@ type Engine struct{ driver }
 
 // NewEngine opens nothing yet.
 func NewEngine(cfg EngineConfig) *Engine {
-	switch {
-	case cfg.Tick == 0 || cfg.Tick > maxTick:
-		cfg.Tick = maxTick
-	case cfg.Tick < 0:
-		cfg.Tick = 0
-	}
 	if cfg.Plain {
 		return &Engine{plain{}}
 	}
 	return &Engine{newDriver(cfg)}
+}
+
+// tick is Tick within its bounds; 0: never wait.
+func (c EngineConfig) tick() time.Duration {
+	if c.Tick == 0 {
+		return maxTick
+	}
+	return min(max(c.Tick, 0), maxTick)
 }
 
 // maxTick is what a conversation does not notice: a twentieth of a frame.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // ErrUnusableFar: packets must not or cannot be sent to that address.
@@ -17,16 +18,16 @@ type Far struct {
 	// Addr is the address of its SDP. Port 0 or an unspecified address (hold by
 	// RFC 2543): nothing is sent anywhere. No address but a port (a host name):
 	// it is learned from Signalled.
-	Addr netip.AddrPort
-	// Signalled is where its signalling comes from: a telephone behind a NAT
-	// sends from there. The zero address: not known.
-	Signalled   netip.Addr
+	Addr        netip.AddrPort
 	Law         Law
 	PayloadType uint8 // of Law, in both directions
-	EventPT     int   // of telephone-event (RFC 4733); -1 or 0: none
-	EventRate   int   // its clock rate in Hz; 0 means 8000
 	// Send and Receive are what we may send and shall expect.
 	Send, Receive bool
+	EventPT       int // of telephone-event (RFC 4733); -1 or 0: none
+	EventRate     int // its clock rate in Hz; 0 means 8000
+	// Signalled is where its signalling comes from: a telephone behind a NAT
+	// sends from there. The zero address: not known.
+	Signalled netip.Addr
 }
 
 // UsableFar says why packets must not be sent to addr from the local address
@@ -62,8 +63,9 @@ func UsableFar(addr netip.AddrPort, bound netip.Addr) error {
 
 // agreement is a Far in force, with the route that its packets take.
 type agreement struct {
-	Far
 	route *route
+	Far
+	due time.Time // when packets became due on this route; without Receive it means nothing
 }
 
 // route is where the packets of one agreed address come from and go to. The
@@ -99,14 +101,17 @@ func unmap(a netip.AddrPort) netip.AddrPort {
 }
 
 // agree makes the agreement that follows the one before, which may be nil.
-func agree(far Far, before *agreement) *agreement {
+func agree(now time.Time, far Far, before *agreement) *agreement {
 	far.Addr, far.Signalled = unmap(far.Addr), far.Signalled.Unmap()
 	if before != nil && before.Far == far {
 		return before // a repeated offer changes nothing
 	}
-	a := &agreement{Far: far}
+	a := &agreement{Far: far, due: now}
 	if before != nil && before.Addr == far.Addr {
 		a.route = before.route
+		if before.Receive {
+			a.due = before.due
+		}
 	} else {
 		a.route = &route{agreed: newTarget(far.Addr)}
 	}

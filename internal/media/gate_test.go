@@ -32,7 +32,7 @@ func (c *counter) Send([]byte) bool {
 }
 
 func voiceOf(seq uint16) *heard {
-	return &heard{packet: packet{seq: seq, payload: frameOf(1)}, what: audio}
+	return &heard{packet: packet{seq: seq, payload: frameOf(1)}, what: audio, scratch: new(scratch)}
 }
 
 func TestAGateOpensOnlyForAValidPermit(t *testing.T) {

@@ -15,13 +15,14 @@ const (
 	lostEnd = 160 * time.Millisecond
 )
 
-// keys is the keypad of the far end. Owned by Stream.Run, but for the channel.
+// keys is the keypad of the far end. Owned by who reads the socket, but for the
+// channel.
 type keys struct {
+	// due is when a press that lost its end counts as over; zero: all ended.
+	due     time.Time
 	presses chan dtmf.Press
 	decoder *dtmf.Decoder
 	rate    int
-	// due is when a press that lost its end counts as over; zero: all ended.
-	due time.Time
 }
 
 // Presses are the RFC 4733 key presses of the far end, from its locked source

@@ -16,8 +16,9 @@ import (
 // sockets at once. A stream is read by one loop at a time; what its packets
 // need runs there, to the end.
 type loops struct {
-	mu  sync.Mutex // guards the streams of all, and their start and end
-	all []*loop
+	room int        // how many streams a loop gets before the next one starts
+	mu   sync.Mutex // guards the streams of all, and their start and end
+	all  []*loop
 }
 
 func newDriver(cfg EngineConfig) driver {
@@ -25,9 +26,9 @@ func newDriver(cfg EngineConfig) driver {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	e := &loops{}
+	e := &loops{room: roomy}
 	for range n {
-		e.all = append(e.all, &loop{pace: pace{tick: cfg.Tick}})
+		e.all = append(e.all, &loop{pace: pace{tick: cfg.tick()}})
 	}
 	return e
 }
@@ -42,20 +43,21 @@ func (*loops) bind(b binding) (conn, error) {
 
 // seat is the place of a stream on a loop.
 type seat struct {
-	mu sync.Mutex // held while the stream changes its place, which takes a tick
+	// Set by take, then constant.
+	stream    *Stream
+	rtp, rtcp int // descriptors
+	// Owned by the loop.
+	slot    int
+	broken  int
+	waiting bool // for a key to end
+
+	gone chan error // set by take: why the loop let go of it by itself, once
+	mu   sync.Mutex // held while the stream changes its place, which takes a tick
 	// Guarded by mu.
 	engine *loops
 	closed bool
 	// Changed under mu. Nil: on none.
 	home atomic.Pointer[loop]
-	// Set by take, then constant.
-	stream    *Stream
-	rtp, rtcp int        // descriptors
-	gone      chan error // why the loop let go of it by itself, once
-	// Owned by the loop.
-	slot    int
-	broken  int
-	waiting bool // for a key to end
 }
 
 // run seats a stream and waits: the loop does the rest.
@@ -65,9 +67,6 @@ func (e *loops) run(ctx context.Context, s *Stream) error {
 	if !ok || !also {
 		return fmt.Errorf("port %d is of another engine", s.pair.port)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	seat := &rtp.seat
 	if err := seat.take(e, s, rtp.fd, rtcp.fd); err != nil {
 		return fmt.Errorf("stream %s: %w", s.local, err)
@@ -75,9 +74,14 @@ func (e *loops) run(ctx context.Context, s *Stream) error {
 	defer seat.leave()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
 	case err := <-seat.gone:
 		return fmt.Errorf("stream %s: %w", s.local, err)
+	}
+	select {
+	case err := <-seat.gone: // the socket was closed before
+		return fmt.Errorf("stream %s: %w", s.local, err)
+	default:
+		return context.Cause(ctx)
 	}
 }
 
@@ -174,27 +178,40 @@ func (x *seat) move(to *loop) {
 
 // hold counts a stream in on a loop, which starts if it is the first: on the
 // wanted one if that runs and is of this engine, else on the one with the
-// fewest.
+// most that has room, so that few threads wake for many streams, else on the one
+// with the fewest.
 func (e *loops) hold(wanted *loop) (*loop, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	least := e.all[0]
+	best := e.all[0]
 	for _, l := range e.all {
 		if l == wanted && l.streams > 0 {
-			least = l
+			best = l
 			break
 		}
-		if l.streams < least.streams {
-			least = l
+		if e.better(l, best) {
+			best = l
 		}
 	}
-	if least.streams == 0 {
-		if err := least.start(); err != nil {
+	if best.streams == 0 {
+		if err := best.start(); err != nil {
 			return nil, err
 		}
 	}
-	least.streams++
-	return least, nil
+	best.streams++
+	return best, nil
+}
+
+// roomy streams keep a loop awake for a third of the time, so that a packet
+// waits for few others.
+const roomy = 512
+
+// better reports whether a stream should rather sit on l than on other.
+func (e *loops) better(l, other *loop) bool {
+	if l.streams < e.room && other.streams < e.room {
+		return l.streams > other.streams
+	}
+	return l.streams < other.streams
 }
 
 // release counts a stream out. With the last one its loop ends.
@@ -213,6 +230,12 @@ type pace struct {
 	lively  bool
 	packets int // since then
 	since   time.Time
+}
+
+// rest is how long to let packets gather, when so much of the tick is over: at
+// least a quarter, for somebody else may want the processor.
+func (p *pace) rest(over time.Duration) time.Duration {
+	return max(p.tick-over, p.tick/4)
 }
 
 // paceWindow is after how many packets it is decided anew.

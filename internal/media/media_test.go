@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,12 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// engineVariable chooses the engine of the whole suite.
+const engineVariable = "CONSENTGW_TEST_ENGINE"
+
+// tested is a new engine of the kind that the suite runs on.
+func tested() *Engine { return NewEngine(EngineConfig{Plain: os.Getenv(engineVariable) == "plain"}) }
 
 func loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
 
@@ -147,7 +154,7 @@ func (p *phone) one() rtp.Packet {
 // newStream opens a stream on ports of the system.
 func newStream(t testing.TB) *Stream {
 	t.Helper()
-	ports := NewPorts(PortsConfig{Addr: loopback()})
+	ports := NewPorts(PortsConfig{Engine: tested(), Addr: loopback()})
 	s, err := ports.Open()
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -163,6 +170,7 @@ type line struct {
 	a, b           *Stream
 	caller, callee *phone
 	now            time.Time
+	room           scratch
 }
 
 func newLine(t testing.TB) *line {
@@ -174,10 +182,15 @@ func newLine(t testing.TB) *line {
 	return l
 }
 
+// hear lets a packet arrive at a stream.
+func (l *line) hear(s *Stream, now time.Time, data []byte, from netip.AddrPort) {
+	s.handle(now, data, from, &l.room)
+}
+
 // says lets the caller's packet arrive, 20 ms after the one before.
 func (l *line) says(data []byte) {
 	l.now = l.now.Add(frameTime)
-	l.a.handle(l.now, data, l.caller.addr)
+	l.hear(l.a, l.now, data, l.caller.addr)
 }
 
 func frameOf(b byte) []byte {

@@ -45,7 +45,6 @@ type outbound struct {
 	tsShift  uint32
 	top      uint16 // newest number of the origin
 	span     uint32 // how far top is from the first one
-	buf      [maxPacket]byte
 }
 
 func (o *outbound) start() {

@@ -25,6 +25,9 @@ type packet struct {
 	payload []byte
 }
 
+// scratch is where a packet is built. It belongs to whoever reads a socket.
+type scratch [maxPacket]byte
+
 // verdict says what a datagram is.
 type verdict uint8
 

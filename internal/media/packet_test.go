@@ -106,7 +106,7 @@ func FuzzPacket(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, agreed bool) {
 		sink.packets, l.callee.t = nil, t
 		if !agreed {
-			l.a.handle(l.now, data, stranger.addr)
+			l.hear(l.a, l.now, data, stranger.addr)
 			assert.Empty(t, l.callee.got())
 			assert.Empty(t, sink.packets)
 			return

@@ -135,6 +135,7 @@ func (p *pair) plain() (rtp, rtcp *net.UDPConn, err error) {
 
 func readRTP(ctx context.Context, s *Stream, conn *net.UDPConn) error {
 	buf := make([]byte, maxPacket+1) // one more, to see that a datagram is longer
+	room := new(scratch)
 	var armed time.Time
 	for broken := 0; broken < maxReadErrors; {
 		n, from, err := conn.ReadFromUDPAddrPort(buf)
@@ -142,7 +143,7 @@ func readRTP(ctx context.Context, s *Stream, conn *net.UDPConn) error {
 		switch {
 		case err == nil:
 			broken = 0
-			s.handle(now, buf[:n], unmap(from))
+			s.handle(now, buf[:n], unmap(from), room)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.expire(now)
 		case errors.Is(err, net.ErrClosed):

@@ -74,6 +74,7 @@ type playback struct {
 	ts     uint32     // of the next frame
 	last   *agreement // of the frame before; nil if that was not sent
 	played Played
+	buf    [headerSize + frameBytes]byte
 }
 
 func (s *Stream) startPlayback(c Clip) *playback {
@@ -154,9 +155,9 @@ func (p *playback) try(now time.Time, far *agreement, offset int) bool {
 	}
 	out := &p.s.out
 	seq := out.seq + 1
-	room := build(out.buf[:], p.last != far, far.PayloadType, seq, p.ts, p.s.ssrc)
+	room := build(p.buf[:], p.last != far, far.PayloadType, seq, p.ts, p.s.ssrc)
 	p.clip.frame(room, offset, far.Law)
-	if p.s.pair.rtp.send(out.buf[:headerSize+frameBytes], destination) != nil {
+	if p.s.rtp.send(p.buf[:], destination) != nil {
 		p.s.counts.errors.Add(1)
 		return false
 	}

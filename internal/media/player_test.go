@@ -156,7 +156,7 @@ func TestWhileItPlaysTheRelayIsDisplacedAndNothingElsePlays(t *testing.T) {
 		assert.ErrorIs(t, err, ErrBusy)
 		assert.ErrorIs(t, l.b.Ring(t.Context()), ErrBusy)
 		for range 5 {
-			l.a.handle(time.Now(), l.caller.voice(frameOf(99)), l.caller.addr)
+			l.hear(l.a, time.Now(), l.caller.voice(frameOf(99)), l.caller.addr)
 		}
 		played := <-done
 		assert.True(t, played.Complete)
@@ -168,7 +168,7 @@ func TestWhileItPlaysTheRelayIsDisplacedAndNothingElsePlays(t *testing.T) {
 		assert.EqualValues(t, 5, l.b.Stats().Displaced)
 		assert.EqualValues(t, 5, l.b.Stats().Sent)
 		assert.Zero(t, l.b.Stats().Relayed)
-		l.a.handle(time.Now(), l.caller.voice(frameOf(99)), l.caller.addr)
+		l.hear(l.a, time.Now(), l.caller.voice(frameOf(99)), l.caller.addr)
 		assert.Equal(t, frameOf(99), l.callee.one().Payload, "afterwards the relay goes on")
 	})
 }

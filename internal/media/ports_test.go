@@ -16,7 +16,7 @@ import (
 func rangeOf(t *testing.T, n int) (*Ports, *time.Time) {
 	t.Helper()
 	for range 100 {
-		probe := NewPorts(PortsConfig{Addr: loopback()})
+		probe := NewPorts(PortsConfig{Engine: tested(), Addr: loopback()})
 		s, err := probe.Open()
 		require.NoError(t, err)
 		low := s.Local().Port()
@@ -24,7 +24,7 @@ func rangeOf(t *testing.T, n int) (*Ports, *time.Time) {
 		if int(low)+2*n > 65535 {
 			continue
 		}
-		ports := NewPorts(PortsConfig{Addr: loopback(), Low: low, High: low + uint16(2*n) - 1, Rest: time.Minute})
+		ports := NewPorts(PortsConfig{Engine: tested(), Addr: loopback(), Low: low, High: low + uint16(2*n) - 1, Rest: time.Minute})
 		if free(ports, n) {
 			now := time.Now()
 			ports.now = func() time.Time { return now }
@@ -64,8 +64,8 @@ func opened(t *testing.T, p *Ports) *Stream {
 
 func TestPortsComeInPairsEvenAndOdd(t *testing.T) {
 	for name, ports := range map[string]*Ports{
-		"of the system": NewPorts(PortsConfig{Addr: loopback()}),
-		"IPv6":          NewPorts(PortsConfig{Addr: netip.IPv6Loopback()}),
+		"of the system": NewPorts(PortsConfig{Engine: tested(), Addr: loopback()}),
+		"IPv6":          NewPorts(PortsConfig{Engine: tested(), Addr: netip.IPv6Loopback()}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if probe, err := ports.cfg.Engine.bind(ports.at(0, binding{})); errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
@@ -156,7 +156,7 @@ func TestAPortOfAnotherProcessIsSkipped(t *testing.T) {
 }
 
 func TestPortsThatCannotBeOpenedSayWhy(t *testing.T) {
-	closed := NewPorts(PortsConfig{Addr: loopback()})
+	closed := NewPorts(PortsConfig{Engine: tested(), Addr: loopback()})
 	require.NoError(t, closed.Close())
 	cases := map[string]struct {
 		ports *Ports
@@ -165,11 +165,11 @@ func TestPortsThatCannotBeOpenedSayWhy(t *testing.T) {
 	}{
 		"closed":              {closed, ErrPortsClosed, ""},
 		"no address":          {NewPorts(PortsConfig{}), nil, "no local address"},
-		"not our address":     {NewPorts(PortsConfig{Addr: netip.MustParseAddr("192.0.2.1")}), syscall.EADDRNOTAVAIL, ""},
-		"the same, a range":   {NewPorts(PortsConfig{Addr: netip.MustParseAddr("192.0.2.1"), Low: 40000, High: 40009}), syscall.EADDRNOTAVAIL, ""},
-		"a range of one port": {NewPorts(PortsConfig{Addr: loopback(), Low: 40000, High: 40000}), ErrNoPorts, ""},
-		"an odd pair only":    {NewPorts(PortsConfig{Addr: loopback(), Low: 40001, High: 40002}), ErrNoPorts, ""},
-		"a range upside down": {NewPorts(PortsConfig{Addr: loopback(), Low: 40000, High: 30000}), ErrNoPorts, ""},
+		"not our address":     {NewPorts(PortsConfig{Engine: tested(), Addr: netip.MustParseAddr("192.0.2.1")}), syscall.EADDRNOTAVAIL, ""},
+		"the same, a range":   {NewPorts(PortsConfig{Engine: tested(), Addr: netip.MustParseAddr("192.0.2.1"), Low: 40000, High: 40009}), syscall.EADDRNOTAVAIL, ""},
+		"a range of one port": {NewPorts(PortsConfig{Engine: tested(), Addr: loopback(), Low: 40000, High: 40000}), ErrNoPorts, ""},
+		"an odd pair only":    {NewPorts(PortsConfig{Engine: tested(), Addr: loopback(), Low: 40001, High: 40002}), ErrNoPorts, ""},
+		"a range upside down": {NewPorts(PortsConfig{Engine: tested(), Addr: loopback(), Low: 40000, High: 30000}), ErrNoPorts, ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -185,13 +185,13 @@ func TestPortsThatCannotBeOpenedSayWhy(t *testing.T) {
 }
 
 func TestTheLargestPortIsUsed(t *testing.T) {
-	ports := NewPorts(PortsConfig{Addr: loopback(), Low: 65531, High: 65535})
+	ports := NewPorts(PortsConfig{Engine: tested(), Addr: loopback(), Low: 65531, High: 65535})
 	assert.ElementsMatch(t, []uint16{65532, 65534}, ports.free)
 }
 
 func TestASenderTellsWhatTheRecorderRefuses(t *testing.T) {
 	recorder := newPhone(t)
-	ports := NewPorts(PortsConfig{Addr: loopback()})
+	ports := NewPorts(PortsConfig{Engine: tested(), Addr: loopback()})
 	s, err := ports.Sender(recorder.addr)
 	require.NoError(t, err)
 	data := recorder.voice(frameOf(1))
@@ -213,7 +213,7 @@ func TestASenderTellsWhatTheRecorderRefuses(t *testing.T) {
 }
 
 func TestASenderNeedsAnAddress(t *testing.T) {
-	ports := NewPorts(PortsConfig{Addr: loopback()})
+	ports := NewPorts(PortsConfig{Engine: tested(), Addr: loopback()})
 	for _, to := range []string{"127.0.0.1:0", "0.0.0.0:6000", "[::1]:6000", "255.255.255.255:6000"} {
 		_, err := ports.Sender(netip.MustParseAddrPort(to))
 		assert.Error(t, err, to)

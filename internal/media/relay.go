@@ -34,13 +34,13 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 		s.counts.late.Add(1)
 		return
 	}
-	room := build(s.out.buf[:], marker, pt, seq, ts, s.ssrc)
+	room := build(h.scratch[:], marker, pt, seq, ts, s.ssrc)
 	if h.what == event {
 		copy(room, h.payload)
 	} else {
 		convert(room, h.payload, h.law, to.Law)
 	}
-	if s.pair.rtp.send(s.out.buf[:headerSize+len(h.payload)], destination) != nil {
+	if s.rtp.send(h.scratch[:headerSize+len(h.payload)], destination) != nil {
 		s.counts.errors.Add(1)
 		return
 	}

@@ -16,7 +16,7 @@ import (
 func TestBothPartiesHearEachOther(t *testing.T) {
 	l := newLine(t)
 	l.says(l.caller.voice(frameOf(0x11)))
-	l.b.handle(l.now, l.callee.voice(frameOf(0x22)), l.callee.addr)
+	l.hear(l.b, l.now, l.callee.voice(frameOf(0x22)), l.callee.addr)
 
 	heard := l.callee.one()
 	assert.Equal(t, frameOf(0x11), heard.Payload)
@@ -189,15 +189,15 @@ func TestForgedPacketsReachNobody(t *testing.T) {
 	attacker := newPhone(t)
 	attacker.SSRC = l.caller.SSRC
 	forge := func() {
-		l.a.handle(l.now, attacker.voice(frameOf(9)), netip.MustParseAddrPort(stranger))
-		l.a.handle(l.now, attacker.event(101, 1, 1, true, 800), netip.MustParseAddrPort(stranger))
+		l.hear(l.a, l.now, attacker.voice(frameOf(9)), netip.MustParseAddrPort(stranger))
+		l.hear(l.a, l.now, attacker.event(101, 1, 1, true, 800), netip.MustParseAddrPort(stranger))
 	}
 	forge()
 	l.says(l.caller.voice(frameOf(1)))
 	forge()
 	// From the caller's own host, but another port, after the lock.
 	for range 5 {
-		l.a.handle(l.now, attacker.event(101, 1, 1, true, 800), attacker.addr)
+		l.hear(l.a, l.now, attacker.event(101, 1, 1, true, 800), attacker.addr)
 	}
 	assert.Equal(t, frameOf(1), l.callee.one().Payload)
 	assert.Len(t, sink.packets, 1)
@@ -335,7 +335,7 @@ func TestNoticeRelayNoticeRelayIsOneStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		speak := func(b byte) {
 			for range 5 {
-				l.a.handle(time.Now(), l.caller.voice(frameOf(b)), l.caller.addr)
+				l.hear(l.a, time.Now(), l.caller.voice(frameOf(b)), l.caller.addr)
 				time.Sleep(frameTime)
 			}
 		}

@@ -12,6 +12,7 @@ type Sender struct {
 	// Set by Ports.Sender, then constant.
 	ports  *Ports
 	pair   *pair
+	rtp    conn          // of pair
 	busy   atomic.Bool   // held while a packet is sent
 	errno  atomic.Uint32 // last error of the kernel, 0 none
 	closed atomic.Bool
@@ -30,7 +31,7 @@ func (p *Ports) Sender(to netip.AddrPort) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sender{ports: p, pair: got}, nil
+	return &Sender{ports: p, pair: got, rtp: got.rtp}, nil
 }
 
 // Local is the address that packets come from.
@@ -44,7 +45,7 @@ func (s *Sender) Send(packet []byte) bool {
 		return false
 	}
 	defer s.busy.Store(false)
-	err := s.pair.rtp.send(packet, nil)
+	err := s.rtp.send(packet, nil)
 	if errno, ok := err.(syscall.Errno); ok {
 		s.errno.Store(uint32(errno))
 	}

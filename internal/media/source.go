@@ -15,7 +15,7 @@ const probation = 3
 // another port, or from where the signalling comes from: such a source is
 // believed after its probation, if the agreed one stayed silent until then.
 //
-// Owned by Stream.Run.
+// Owned by who reads the socket.
 type source struct {
 	route  *route // what is learned about; another one starts anew
 	locked netip.AddrPort

@@ -3,6 +3,7 @@ package media
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,7 +27,7 @@ const (
 )
 
 func learn(far Far, arrivals []arrival) (got []bool, a *agreement) {
-	a = agree(far, nil)
+	a = agree(time.Now(), far, nil)
 	var s source
 	for _, x := range arrivals {
 		p := &packet{ssrc: x.ssrc, seq: x.seq}
@@ -106,23 +107,23 @@ func TestALaterAgreementKeepsOrForgetsTheSource(t *testing.T) {
 		seq++
 		return s.accept(a, from, &packet{ssrc: 1, seq: seq}, true)
 	}
-	first := agree(far, nil)
+	first := agree(time.Now(), far, nil)
 	hear(first, nat)
 	hear(first, nat)
 	require.True(t, hear(first, nat))
 
-	assert.Same(t, first, agree(far, first), "the same description again changes nothing")
+	assert.Same(t, first, agree(time.Now(), far, first), "the same description again changes nothing")
 
 	hold := far
 	hold.Send = false
-	held := agree(hold, first)
+	held := agree(time.Now(), hold, first)
 	assert.Nil(t, held.destination())
 	assert.True(t, hear(held, nat), "the same address: the source stays")
-	resumed := agree(far, held)
+	resumed := agree(time.Now(), far, held)
 	assert.Equal(t, nat, resumed.destination().addr)
 
 	far.Addr = netip.MustParseAddrPort("192.0.2.99:5000")
-	moved := agree(far, resumed)
+	moved := agree(time.Now(), far, resumed)
 	assert.Equal(t, far.Addr, moved.destination().addr)
 	assert.False(t, hear(moved, nat), "another address: learned anew")
 	assert.True(t, hear(moved, far.Addr))

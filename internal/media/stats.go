@@ -1,6 +1,9 @@
 package media
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Stats are what a stream did so far, in packets unless it says otherwise.
 type Stats struct {
@@ -36,7 +39,11 @@ type Outbound struct {
 }
 
 type inCounters struct {
-	received, events, pressesLost, rtcp, readErrors atomic.Uint64
+	received atomic.Uint64
+	// lastAt is when a packet was last used, in Unix nanoseconds; 0: never.
+	lastAt atomic.Int64
+
+	events, pressesLost, rtcp, readErrors atomic.Uint64
 	// Dropped, by why.
 	source, malformed, notRTP, payload, held atomic.Uint64
 }
@@ -61,4 +68,32 @@ func (s *Stream) Stats() Stats {
 			Late: out.late.Load(), SendErrors: out.errors.Load(),
 		},
 	}
+}
+
+// Silence is how quiet a far end is. What follows from it, the caller decides.
+type Silence struct {
+	Ever bool // a packet of it was used, under whatever agreement
+	// Held: nothing is agreed, or nothing is to be received, so that silence is
+	// what was agreed.
+	Held bool
+	// For is how long ago the last packet was used, or packets became due if that
+	// is later: by the first agreement, after a hold, from another address.
+	For time.Duration
+}
+
+// Silence tells it as of now. It does not tell a far end that sends nothing
+// from a network that lets nothing through.
+func (s *Stream) Silence(now time.Time) Silence {
+	far, last := s.far.Load(), instant(s.in.lastAt.Load())
+	q := Silence{Ever: !last.IsZero()}
+	if far == nil || !far.Receive {
+		q.Held = true
+		return q
+	}
+	since := far.due
+	if last.After(since) {
+		since = last
+	}
+	q.For = max(now.Sub(since), 0)
+	return q
 }

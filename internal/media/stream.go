@@ -11,13 +11,13 @@ import (
 	"consentgw/internal/dtmf"
 )
 
-// ErrRunning: a stream has one packet loop in its life.
-var ErrRunning = errors.New("packet loop was started already")
+// ErrRunning: a stream runs once in its life.
+var ErrRunning = errors.New("stream was run already")
 
 // errBroken: see maxReadErrors.
 var errBroken = errors.New("socket is broken")
 
-// maxReadErrors in a row, with no packet between them, end the packet loop: the
+// maxReadErrors in a row, with no packet between them, end Run: the
 // socket is broken, and retrying would only burn the processor.
 const maxReadErrors = 1000
 
@@ -26,19 +26,22 @@ const maxReadErrors = 1000
 type Stream struct {
 	// Set by Ports.Open, then constant.
 	ports *Ports
-	pair  *pair // the holder of out.token sends
+	pair  *pair
 	local netip.AddrPort
-	ssrc  uint32
+	// What a packet needs stands close together from here on: a call finds
+	// nothing of its own in the processor's cache after 20 ms.
+	rtp  conn // of pair; the holder of out.token sends
+	ssrc uint32
 	// Swapped whole; read without a lock. Nil: nothing agreed, nowhere, none.
 	far  atomic.Pointer[agreement]
 	peer atomic.Pointer[Stream]
 	tap  atomic.Pointer[Tap]
-	// Owned by Run.
+	// Owned by who reads the socket: one goroutine or loop at a time.
 	source source
 	keys   keys
 
-	out    outbound
 	in     inCounters
+	out    outbound
 	counts outCounters
 	life   life
 }
@@ -55,7 +58,7 @@ func (p *Ports) Open() (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stream{ports: p, pair: got, local: got.rtp.local(), ssrc: NewSSRC()}
+	s := &Stream{ports: p, pair: got, rtp: got.rtp, local: got.rtp.local(), ssrc: NewSSRC()}
 	s.keys.presses = make(chan dtmf.Press, pressBuffer)
 	s.out.start()
 	return s, nil
@@ -83,7 +86,7 @@ func (s *Stream) SSRC() uint32 { return s.ssrc }
 //
 // Whether packets should go to that address at all is the caller's to decide:
 // see [UsableFar] and [Ports.Holds].
-func (s *Stream) Connect(far Far) { s.far.Store(agree(far, s.far.Load())) }
+func (s *Stream) Connect(far Far) { s.far.Store(agree(time.Now(), far, s.far.Load())) }
 
 // RelayTo sends what this stream receives from now on to the far end of peer.
 // Nil: nowhere. If both run already it may wait some milliseconds until one
@@ -100,9 +103,11 @@ func (s *Stream) RelayTo(peer *Stream) {
 // copies, not the tap.
 func (s *Stream) TapTo(t *Tap) { s.tap.Store(t) }
 
-// Run is the packet loop; exactly one, else [ErrRunning]. It ends with ctx, and
-// then returns context.Cause(ctx); or with a socket that is closed or broken.
-// ICMP errors are survived and counted.
+// Run lets the engine handle the packets of this stream; once, else
+// [ErrRunning]. It ends with ctx, and then returns context.Cause(ctx); or with a
+// socket that is closed or broken; or at once if the system has no means to
+// read it. When it returns nothing of the stream is touched any more. ICMP
+// errors are survived and counted.
 func (s *Stream) Run(ctx context.Context) error {
 	if s.life.running.Swap(true) {
 		return ErrRunning
@@ -117,18 +122,21 @@ func (s *Stream) report() { s.in.rtcp.Add(1) }
 // heard is a packet of the far end, with what it is under which agreement.
 type heard struct {
 	packet
-	what kind
-	law  Law // of audio
-	far  *agreement
+	what    kind
+	law     Law // of audio
+	far     *agreement
+	scratch *scratch // to build what is sent of it
 }
 
 // handle takes one datagram from an unmapped address: is it RTP, is it the far end's, is it a key; then
 // to the peer, then to the tap.
-func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort) {
+func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort, room *scratch) {
 	h, ok := s.accept(data, from)
 	if !ok {
 		return
 	}
+	h.scratch = room
+	s.in.lastAt.Store(now.UnixNano())
 	if h.what == event {
 		s.press(now, &h)
 	}

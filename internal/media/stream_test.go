@@ -53,7 +53,7 @@ func TestACallOverRealSockets(t *testing.T) {
 	b.Connect(callee.far())
 	a.RelayTo(b)
 	b.RelayTo(a)
-	ports := NewPorts(PortsConfig{Addr: loopback()})
+	ports := NewPorts(PortsConfig{Engine: tested(), Addr: loopback()})
 	sender, err := ports.Sender(recorder.addr)
 	require.NoError(t, err)
 	defer sender.Close()
@@ -117,7 +117,7 @@ func TestATelephoneBehindANATIsAnsweredWhereItSendsFrom(t *testing.T) {
 		l.says(l.caller.voice(frameOf(1)))
 	}
 	assert.Len(t, l.callee.got(), 2, "two are spent on the probation")
-	l.b.handle(l.now, l.callee.voice(frameOf(2)), l.callee.addr)
+	l.hear(l.b, l.now, l.callee.voice(frameOf(2)), l.callee.addr)
 	assert.Equal(t, frameOf(2), l.caller.one().Payload)
 }
 

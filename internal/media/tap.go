@@ -22,8 +22,6 @@ type Tap struct {
 	// busy is held while a packet is copied. A tap serves one stream; while it
 	// is moved from one to another two may offer, and the later one loses.
 	busy atomic.Bool
-	// Owned by the holder of busy.
-	buf [maxPacket]byte
 
 	sent, lost, stripped atomic.Uint64
 	first, last          atomic.Int64 // Unix nanoseconds, 0 never
@@ -93,14 +91,15 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		return
 	}
 	defer t.busy.Store(false)
-	n := copy(build(t.buf[:], h.marker, h.law.static(), h.seq, h.ts, t.ssrc), h.payload)
+	n := copy(build(h.scratch[:], h.marker, h.law.static(), h.seq, h.ts, t.ssrc), h.payload)
 	for _, sink := range t.sinks {
-		if !sink.Send(t.buf[:headerSize+n]) {
+		if !sink.Send(h.scratch[:headerSize+n]) {
 			t.lost.Add(1)
 			continue
 		}
 		t.sent.Add(1)
-		t.first.CompareAndSwap(0, now.UnixNano())
-		t.last.Store(now.UnixNano())
+		at := now.UnixNano()
+		t.first.CompareAndSwap(0, at)
+		t.last.Store(at)
 	}
 }

@@ -132,22 +132,23 @@ func (t *track) next() <-chan struct{} {
 	return t.ear.news
 }
 
-// WriteWAV writes packets as speech at 8 kHz, each at the time that its
+// WriteWAV writes packets of G.711 as speech at 8 kHz, each at the time that its
 // timestamp gives it; gaps are silence. Gaps of more than a minute are cut to
 // nothing: they are no speech of one call.
 func WriteWAV(w io.Writer, packets []Packet) error {
 	var pcm []int16
-	for i, p := range packets {
-		if i > 0 {
-			gap := int(int32(p.Timestamp-packets[i-1].Timestamp)) - len(packets[i-1].Payload)
-			if gap > 0 && gap < 60*8000 {
-				pcm = append(pcm, make([]int16, gap)...)
-			}
-		}
+	var next uint32 // the timestamp behind the packet before
+	for _, p := range packets {
 		decode := g711.DecodeMu
 		if p.Type == 8 {
 			decode = g711.DecodeA
+		} else if p.Type != 0 {
+			continue
 		}
+		if gap := int(int32(p.Timestamp - next)); len(pcm) > 0 && gap > 0 && gap < 60*8000 {
+			pcm = append(pcm, make([]int16, gap)...)
+		}
+		next = p.Timestamp + uint32(len(p.Payload))
 		for _, b := range p.Payload {
 			pcm = append(pcm, decode(b))
 		}

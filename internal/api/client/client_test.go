@@ -318,7 +318,7 @@ func TestWhatIsNoAPIIsSaid(t *testing.T) {
 		"a page":         {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, "cannot be read"},
 		"nothing":        {func(http.ResponseWriter, *http.Request) {}, "cannot be read"},
 		"a plain 404":    {http.NotFound, "the API answered 404 Not Found"},
-		"a redirect":     {http.RedirectHandler("http://example.com/", 302).ServeHTTP, "the API answered 302 Found"},
+		"a redirect":     {http.RedirectHandler("http://example.com/", http.StatusFound).ServeHTTP, "the API answered 302 Found"},
 		"a bad document": {brokenProblem, "the API answered 502 Bad Gateway"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"consentgw/internal/config"
+	"consentgw/internal/route"
+
+	"github.com/spf13/cobra"
+)
+
+// question is a call that may come.
+type question struct {
+	trunk, source, certificate string
+	from, to                   string
+	at                         string
+}
+
+func routeTestCommand() *cobra.Command {
+	var file string
+	var q question
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "route-test [-c FILE] (--trunk NAME | --source IP) --to NUMBER [flags]",
+		Short: "Say which route a call would take, and why",
+		Long: `Say which route a call would take, and why the routes before it would not be
+taken. No call is placed, and no gateway is asked.
+
+The trunk is named, or found by the address that the call comes from. Exit 0 if a
+route matches, 1 if none does or the configuration has errors.`,
+		Example: `  consentgw route-test -c consentgw.yaml --trunk carrier-a --from +12025550100 --to +31205550100
+  consentgw route-test -c consentgw.yaml --source 198.51.100.7 --to 0205550100 --at 2026-03-02T18:00:00+01:00`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			source, at, err := q.read(cmd.Flags().Changed("to"))
+			if err != nil {
+				return err
+			}
+			cfg, findings := load(file)
+			if err := (report{file: file, findings: findings}).print(cmd.ErrOrStderr()); err != nil {
+				return err
+			}
+			a, err := q.ask(cfg, source, at)
+			if err != nil {
+				return err
+			}
+			return a.print(cmd.OutOrStdout(), asJSON)
+		},
+	}
+	c.Flags().StringVarP(&file, "config", "c", "", "configuration file")
+	c.Flags().StringVar(&q.trunk, "trunk", "", "the trunk that the call comes from")
+	c.Flags().StringVar(&q.source, "source", "", "the address that the call comes from")
+	c.Flags().StringVar(&q.certificate, "certificate", "", "with --source: the host name in its client certificate")
+	c.Flags().StringVar(&q.from, "from", "", "the calling number (default: withheld)")
+	c.Flags().StringVar(&q.to, "to", "", "the called number")
+	c.Flags().StringVar(&q.at, "at", "", "the time of the call, RFC 3339 (default: now)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// read checks the command line.
+func (q question) read(called bool) (source netip.Addr, at time.Time, err error) {
+	at = time.Now()
+	switch {
+	case (q.trunk == "") == (q.source == ""):
+		return source, at, usagef("name the trunk by --trunk or the address by --source, one of the two")
+	case q.certificate != "" && q.source == "":
+		return source, at, usagef("--certificate goes with --source: by --trunk the trunk is known already")
+	case !called:
+		return source, at, usagef("--to is missing: name the called number")
+	}
+	if q.source != "" {
+		if source, err = netip.ParseAddr(q.source); err != nil {
+			return source, at, usagef("--source is no IP address: %q", q.source)
+		}
+	}
+	if q.at != "" {
+		if at, err = time.Parse(time.RFC3339, q.at); err != nil {
+			return source, at, usagef("--at is no RFC 3339 time (2026-03-01T12:00:00Z): %q", q.at)
+		}
+	}
+	return source, at, nil
+}
+
+// verdict is what becomes of the call.
+type verdict struct {
+	Matches  bool     `json:"matches"`
+	Trunk    string   `json:"trunk,omitempty"`
+	Route    string   `json:"route,omitempty"`
+	Platform string   `json:"platform,omitempty"`
+	Policy   string   `json:"policy,omitempty"`
+	From     string   `json:"from"`
+	To       string   `json:"to"`
+	Why      []string `json:"why"`
+}
+
+func (q question) ask(cfg *config.Config, source netip.Addr, at time.Time) (verdict, error) {
+	table, err := route.New(cfg)
+	if err != nil {
+		return verdict{}, err
+	}
+	a := verdict{Trunk: q.trunk, From: q.from, To: q.to}
+	if q.trunk == "" {
+		trunk, why, ok := table.ExplainTrunk(source, strings.Fields(q.certificate))
+		a.Trunk, a.Why = trunk.Name, why
+		if !ok {
+			return a, nil
+		}
+	} else if !slices.ContainsFunc(cfg.Trunks, func(t config.Trunk) bool { return t.Name == q.trunk }) {
+		return verdict{}, usagef("no trunk is named %q", q.trunk)
+	}
+	choice, ok := table.Explain(a.Trunk, q.from, q.to, at)
+	a.Why = append(a.Why, choice.Why...)
+	if ok {
+		a.Matches, a.From, a.To = true, choice.From, choice.To
+		a.Route, a.Platform, a.Policy = choice.Route.Name, choice.Route.Platform, choice.Route.Policy
+	}
+	return a, nil
+}
+
+// print also returns the exit code, as an error that needs no words.
+func (a verdict) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		if err := printJSON(w, a); err != nil {
+			return err
+		}
+	} else {
+		a.write(w)
+	}
+	if !a.Matches {
+		return errReported
+	}
+	return nil
+}
+
+func (a verdict) write(w io.Writer) {
+	for _, line := range a.Why {
+		fmt.Fprintln(w, line)
+	}
+	switch {
+	case a.Trunk == "":
+		fmt.Fprintln(w, "\nThe call is refused with 403: unknown trunk.")
+		return
+	case !a.Matches:
+		fmt.Fprintln(w, "\nThe call is refused with 404: no route.")
+		return
+	}
+	policy := "nobody is asked and nothing is recorded"
+	if a.Policy != "" {
+		policy = "by policy " + a.Policy
+	}
+	from := a.From
+	if from == "" {
+		from = "withheld"
+	}
+	fmt.Fprintf(w, "\nThe call takes route %s to platform %s, %s.\nCalling number: %s\nCalled number:  %s\n", a.Route, a.Platform, policy, from, a.To)
+}

@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+
+	"consentgw/internal/config"
+)
+
+// unsupported reports every setting that the configuration knows and the
+// gateway does not act on yet. It refuses to start rather than pass over one:
+// whoever asks for a password must not get a trunk without one.
+func unsupported(cfg *config.Config) error {
+	var problems []error
+	refuse := func(set bool, format string, args ...any) {
+		if set {
+			problems = append(problems, fmt.Errorf(format+" is not supported yet", args...))
+		}
+	}
+	for _, t := range cfg.Trunks {
+		refuse(t.Auth != nil, "trunk %q: auth", t.Name)
+		refuse(len(t.TLSNames) > 0, "trunk %q: tls", t.Name)
+		refuse(t.SRTP != "" && t.SRTP != config.SRTPOff, "trunk %q: srtp: %s", t.Name, t.SRTP)
+	}
+	for _, p := range cfg.Platforms {
+		refuse(p.Headers != "" && p.Headers != "generic", "platform %q: headers: %s", p.Name, p.Headers)
+		for _, t := range p.Targets {
+			refuse(t.Auth != nil, "platform %q: auth of a target", p.Name)
+			refuse(t.TLS != nil || t.Transport == "tls", "platform %q: TLS to a target", p.Name)
+			refuse(t.FromHost != "" || t.Host != "", "platform %q: host and from_host of a target", p.Name)
+		}
+	}
+	for _, p := range cfg.Policies {
+		refuse(p.Dial == config.DialDuringNotice, "policy %q: dial: %s", p.Name, p.Dial)
+	}
+	for name, s := range map[string]config.Side{"trunk": cfg.Listen.Trunk, "platform": cfg.Listen.Platform, "recorder": cfg.Listen.Recorder} {
+		refuse(s.Advertise != config.Advertise{}, "listen.%s.advertise", name)
+	}
+	refuse(cfg.Limits.PerSourceCPS > 0 || cfg.Limits.DropAfter > 0, "limits: per_source_cps and drop_after")
+	return errors.Join(problems...)
+}

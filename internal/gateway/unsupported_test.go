@@ -1,0 +1,32 @@
+package gateway_test
+
+import (
+	"testing"
+
+	"consentgw/internal/config"
+	"consentgw/internal/gateway"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhatIsNotSupportedYetIsRefusedAtStart(t *testing.T) {
+	t.Parallel()
+	for name, ask := range map[string]func(*config.Config){
+		`trunk "carrier": auth`:           func(c *config.Config) { c.Trunks[0].Auth = &config.Auth{Username: "u"} },
+		`trunk "carrier": srtp: required`: func(c *config.Config) { c.Trunks[0].SRTP = config.SRTPRequired },
+		`policy "ask": dial: during_notice`: func(c *config.Config) {
+			c.Policies[0].Dial = config.DialDuringNotice
+		},
+		"limits:": func(c *config.Config) { c.Limits.DropAfter = 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			ask(s.cfg)
+			_, err := gateway.Listen(s.cfg, s.opt)
+			require.ErrorContains(t, err, name)
+			require.ErrorContains(t, err, "not supported yet")
+			failures, _ := gateway.Check(t.Context(), s.cfg)
+			require.NotEmpty(t, failures)
+		})
+	}
+}
