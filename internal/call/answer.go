@@ -16,7 +16,7 @@ import (
 func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.caller.listen(c.guard)
 	c.agent.listen(c.guard)
-	c.rec.Call.AnsweredAt = consent.Stamp(c.now()) // keys count from here on, never before
+	c.rec.Call.AnsweredAt = consent.Stamp(c.now())
 	leg, err := c.pickUp(ctx, in)
 	if errors.Is(err, sip.ErrCancelled) || errors.Is(err, sip.ErrUnreachable) {
 		c.rec.Call.AnsweredAt = time.Time{} // it was too late for an answer

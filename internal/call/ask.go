@@ -53,7 +53,7 @@ func (c *Call) newQuestion() *question {
 	c.rec.Notice = consent.Notice{ID: n.ID, Version: n.Version, Language: n.Language,
 		Codec: lawOf(c.caller.agreed.Audio).String(), AudioSHA256: ask.AudioSHA256, TextSHA256: ask.TextSHA256,
 		Heard: consent.Heard{LengthMS: ask.Duration.Milliseconds()}}
-	return &question{Call: c, asking: consent.NewAsking(*c.route.policy), openedAt: c.rec.Call.AnsweredAt}
+	return &question{Call: c, asking: consent.NewAsking(*c.route.policy), openedAt: c.now()}
 }
 
 // turn plays the parts, of which the last is the notice, and returns what is to

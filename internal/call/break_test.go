@@ -389,7 +389,6 @@ func TestATargetThatAnswersWithoutMediaIsPassedOverAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	defer mute.Close()
 	go answerNothing(mute)
-	h.ring = []func(context.Context, *phone.Ring){nil, h.pick}
 	h.cfg.Platforms[0].Targets = []config.Target{{URI: "sip:" + mute.LocalAddr().String(), Priority: 0, Weight: 1}}
 	h.open()
 	dialed := time.Now()

@@ -52,6 +52,7 @@ type house struct {
 	cfg       *config.Config
 	recorders []Recorder
 	store     *storetest.Faulty
+	storeFor  time.Duration // how long a caller waits for the disk of a busy machine
 	codecs    []sdp.Codec
 	ring      []func(ctx context.Context, r *phone.Ring) // of each target in turn; nil: nobody listens
 
@@ -64,6 +65,7 @@ type house struct {
 	trunk   *sip.Endpoint
 	log     *lockedBuffer
 	lines   chan *phone.Line // what desks picked up
+	halt    func()           // ends every call, as the end of the gateway does
 }
 
 type lockedBuffer struct {
@@ -86,9 +88,10 @@ func (l *lockedBuffer) String() string {
 func loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
 
 func newHouse(t *testing.T) *house {
+	t.Parallel() // a house waits most of the time
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("the event that the test waits for did not come"))
 	t.Cleanup(cancel)
-	h := &house{t: t, ctx: ctx, dir: t.TempDir(), log: &lockedBuffer{}, lines: make(chan *phone.Line, 8)}
+	h := &house{t: t, ctx: ctx, dir: t.TempDir(), storeFor: 10 * time.Second, log: &lockedBuffer{}, lines: make(chan *phone.Line, 256)}
 	inner, err := boltstore.Open(filepath.Join(h.dir, "records.db"))
 	require.NoError(t, err)
 	h.store = storetest.NewFaulty(inner)
@@ -160,7 +163,7 @@ func (h *house) build() {
 	require.NoError(t, err)
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	set := metrics.New("test")
-	h.journal = NewJournal(JournalConfig{Store: h.store, Name: "gw-test/run", Timeout: time.Second, Metrics: set, Log: log})
+	h.journal = NewJournal(JournalConfig{Store: h.store, Name: "gw-test/run", Timeout: h.storeFor, Metrics: set, Log: log})
 	trunk, platform := h.endpoint(log), h.endpoint(log)
 	h.trunk = trunk
 	ports := [2]*media.Ports{}
@@ -168,7 +171,7 @@ func (h *house) build() {
 		ports[i] = media.NewPorts(media.PortsConfig{Addr: loopback(), Rest: time.Millisecond})
 	}
 	h.svc = New(Config{Node: "gw-test", Plan: plan, Platform: platform, TrunkPorts: ports[0], PlatformPorts: ports[1],
-		Store: h.store, Journal: h.journal, StoreTimeout: 300 * time.Millisecond, Metrics: set, Log: log, Now: time.Now})
+		Store: h.store, Journal: h.journal, StoreTimeout: h.storeFor, Metrics: set, Log: log, Now: time.Now})
 	t.Cleanup(func() { // after the last call
 		for _, p := range ports {
 			require.NoError(t, p.Close(), "media ports are left")
@@ -199,6 +202,7 @@ func (h *house) serve(trunk, platform *sip.Endpoint) {
 		})
 		<-e.Serving()
 	}
+	h.halt = endCalls
 	face(platform, func(_ context.Context, in *sip.Incoming) { in.Reject(403, "No calls here") })
 	face(trunk, func(_ context.Context, in *sip.Incoming) { h.svc.Serve(calls, in) })
 	h.t.Cleanup(func() {

@@ -125,7 +125,7 @@ func TestAWithdrawalThroughTheStoreShutsTheGate(t *testing.T) {
 	h.records(Recorder{Name: "archive", Open: m.open})
 	h.open()
 	line := h.agree()
-	h.agent()
+	agent := h.agent()
 	h.live("copies", func(*consent.Record) bool { return m.packets() > 0 })
 	seen := h.stored("the consent", func(r *consent.Record) bool { return r.Outcome == consent.Given && len(r.Recordings) == 1 })
 	for {
@@ -137,8 +137,8 @@ func TestAWithdrawalThroughTheStoreShutsTheGate(t *testing.T) {
 		}
 		seen = h.stored("the newest version", func(*consent.Record) bool { return true })
 	}
-	require.NoError(t, line.Hold(h.ctx)) // any event makes another version
-	require.NoError(t, line.Resume(h.ctx))
+	require.NoError(t, agent.Hold(h.ctx)) // any event makes another version
+	require.NoError(t, agent.Resume(h.ctx))
 	h.live("the withdrawal", func(r *consent.Record) bool { return r.Outcome == consent.Withdrawn })
 	h.hears(line, "stopped")
 	n := m.packets()

@@ -59,7 +59,7 @@ func TestWhoeverLeavesWheneverTheCallIsOver(t *testing.T) {
 	h.records(Recorder{Name: "archive", Open: newMemory().opens})
 	h.open()
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, 12)
+	slots := make(chan struct{}, 30)
 	for id, a := range plans {
 		slots <- struct{}{}
 		wg.Go(func() {

@@ -44,7 +44,6 @@ type Gateway struct {
 	api      net.Listener
 	store    consent.Store
 	spool    *spool.Spool
-	plan     *call.Plan
 	journal  *call.Journal
 	calls    *call.Service
 	metrics  *metrics.Set
@@ -111,6 +110,7 @@ func openPrompts(cfg *config.Config) (*prompts.Library, error) {
 
 // openSides binds the SIP listeners. Media ports are bound call by call.
 func (g *Gateway) openSides() error {
+	engine := media.NewEngine(media.EngineConfig{}) // one, so that the two streams of a call share a loop
 	for _, s := range []struct {
 		name string
 		cfg  config.Side
@@ -131,7 +131,7 @@ func (g *Gateway) openSides() error {
 			}
 			s.side.sip = endpoint
 		}
-		s.side.ports = media.NewPorts(media.PortsConfig{Addr: s.cfg.Media, Low: s.cfg.Ports.Low, High: s.cfg.Ports.High, Rest: g.opt.Rest})
+		s.side.ports = media.NewPorts(media.PortsConfig{Addr: s.cfg.Media, Low: s.cfg.Ports.Low, High: s.cfg.Ports.High, Rest: g.opt.Rest, Engine: engine})
 	}
 	return nil
 }
@@ -170,7 +170,6 @@ func (g *Gateway) openStore() error {
 }
 
 func (g *Gateway) build(plan *call.Plan) {
-	g.plan = plan
 	g.journal = call.NewJournal(call.JournalConfig{
 		Store: g.store, Spool: g.spool, Name: call.ProcessName(g.cfg.Node.ID),
 		Timeout: g.storeFor, Metrics: g.metrics, Log: g.opt.Log,

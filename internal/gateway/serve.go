@@ -47,7 +47,6 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	start(func(ctx context.Context) error { return api.Serve(ctx, g.api, g.handler()) })
 	start(g.health.watch)
 	start(g.recover)
-	start(g.probe)
 	g.opt.Log.Info("consentgw is up", "node", g.cfg.Node.ID, "api", g.APIAddr(), "trunk", g.trunkNames())
 
 	var failure error

@@ -207,6 +207,7 @@ func (p *Phone) newLine() (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
+	enlarge(conn)
 	l := newLine(p, conn)
 	p.mu.Lock()
 	defer p.mu.Unlock()

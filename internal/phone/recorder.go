@@ -45,7 +45,7 @@ func newTrack(addr netip.Addr) (*track, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn.SetReadBuffer(4 << 20)
+	enlarge(conn)
 	t := &track{conn: conn, done: make(chan struct{}), ear: ear{news: make(chan struct{})}}
 	go t.run()
 	return t, nil
