@@ -18,9 +18,10 @@ import (
 // no header of that type is ever parsed.
 type arrival struct {
 	siplib.Header
-	fresh bool   // came without a To tag; it has ours now
-	leg   *Leg   // in whose turnstile seq has queued, or nil
-	seq   uint32 // its CSeq
+	verdict Verdict // nothing else is filled in if it is not Serve
+	fresh   bool    // came without a To tag; it has ours now
+	leg     *Leg    // in whose turnstile seq has queued, or nil
+	seq     uint32  // its CSeq
 	// For a CANCEL: its INVITE, or what was left for it.
 	invite *Incoming
 	tomb   *tombstone
@@ -39,10 +40,15 @@ func arrivalOf(req *siplib.Request) arrival {
 // arrive sees every message first: in the reading goroutine, in the order in
 // which messages came, before sipgo starts a goroutine for it. It must not
 // block. Messages may be changed here and nowhere else.
-func (e *Endpoint) arrive(msg siplib.Message) {
+func (e *Endpoint) arrive(st *stack, msg siplib.Message) {
 	defer e.guard("arriving message", nil)
 	switch m := msg.(type) {
 	case *siplib.Request:
+		if v := e.welcome(st, m); v != Serve {
+			e.addTag(m)
+			m.AppendHeader(&arrival{Header: siplib.NewHeader("", ""), verdict: v})
+			return
+		}
 		e.arriveRequest(m)
 	case *siplib.Response:
 		e.arriveResponse(m)
@@ -60,10 +66,7 @@ func (e *Endpoint) arriveRequest(req *siplib.Request) {
 	if to == nil {
 		return
 	}
-	lowerTag(to.Params)
-	if a.fresh = param(to.Params, "tag") == ""; a.fresh {
-		to.Params.Add("tag", e.tagFor(req))
-	}
+	a.fresh = e.addTag(req)
 	if !complete {
 		return // refused by admit
 	}
@@ -78,6 +81,20 @@ func (e *Endpoint) arriveRequest(req *siplib.Request) {
 			a.leg, a.seq = l, seq
 		}
 	}
+}
+
+// addTag gives a request without a To tag ours, and says whether it did.
+func (e *Endpoint) addTag(req *siplib.Request) bool {
+	to := req.To()
+	if to == nil {
+		return false
+	}
+	lowerTag(to.Params)
+	if param(to.Params, "tag") != "" {
+		return false
+	}
+	to.Params.Add("tag", e.tagFor(req))
+	return true
 }
 
 // lowerTag makes sipgo see a tag parameter however it is spelled.

@@ -19,6 +19,9 @@ type attempt struct {
 func (a attempt) mark(req *siplib.Request) {
 	setTag(req.From().Params, a.tag)
 	req.CSeq().SeqNo = a.seq
+	for _, h := range a.hop.auth.headers(req) {
+		req.AppendHeader(siplib.NewHeader(h.Name, h.Value))
+	}
 }
 
 func setTag(params siplib.HeaderParams, tag string) {

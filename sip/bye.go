@@ -91,15 +91,12 @@ func (d *dialog) sayBye(reason string, gone <-chan struct{}) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), d.e.timeout())
 	defer cancel()
-	req, h, err := d.build(ctx, siplib.BYE, d.nextSeq())
+	_, err := d.ask(ctx, siplib.BYE, func(req *siplib.Request) {
+		if reason != "" {
+			req.AppendHeader(siplib.NewHeader("Reason", reason))
+		}
+	})
 	if err != nil {
-		d.e.log.Debug("sip BYE has no way to go", "error", err)
-		return
-	}
-	if reason != "" {
-		req.AppendHeader(siplib.NewHeader("Reason", reason))
-	}
-	if _, err = d.e.transact(ctx, h, req); err != nil {
 		d.e.log.Debug("sip BYE without an answer", "error", err)
 	}
 }

@@ -16,7 +16,7 @@ func (e *Endpoint) compose(t target, inv Invite, a attempt) *siplib.Request {
 	a.mark(req)
 	from := req.From()
 	from.Address.Host = cmp.Or(inv.Present.FromHost, from.Address.Host)
-	req.Contact().Params = contactParams(inv.ContactParams)
+	req.Contact().Params = contactParams(inv.Present.ContactParams)
 	req.AppendHeader(siplib.NewHeader("Allow", allowedBy(inv.InDialog)))
 	timer := e.timer
 	if own := inv.InDialog.SessionTimer; own != nil {

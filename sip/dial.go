@@ -13,7 +13,11 @@ import (
 type Invite struct {
 	// Target is where the INVITE goes: "sip:host:port;transport=tcp". Scheme,
 	// port (5060) and transport (udp) may be missing; IPv6 stands in brackets.
+	// "sips:host" and ";transport=tls" go over TLS, port 5061. A name without a
+	// port is looked up as a service (RFC 3263).
 	Target string
+	// Trust is how the target and we prove to each other who we are.
+	Trust Trust
 	// Called is the user part of the request URI and of To; "": the user part
 	// of Target. It is escaped as needed.
 	Called string
@@ -29,9 +33,6 @@ type Invite struct {
 	// Body is sent in place of Offer if it has bytes; the answer is the session
 	// description of the response.
 	Body Body
-	// ContactParams are what our Contact says about us in the whole dialog, as
-	// header parameters: "+sip.src".
-	ContactParams []string
 	// Require names extensions that the far end must support.
 	Require []string
 	// Reliable says whether the far end may, or must, make its provisional
@@ -50,6 +51,23 @@ type Invite struct {
 	Progress func(code int, sdp []byte)
 	// InDialog is what the far end may do once it has answered.
 	InDialog InDialog
+}
+
+// Trust is how a target and we prove to each other who we are.
+type Trust struct {
+	// TLS is for targets that are reached by TLS; nil: we show what our TLS
+	// listeners show, and trust what Config.TLS trusts.
+	TLS *ClientTLS
+	// Auth answers a digest challenge of the target; nil: a 401 or 407 is the
+	// result of the call.
+	Auth *Credentials
+}
+
+func (t *Trust) check() error {
+	if t.Auth != nil && hasControl(t.Auth.Username+t.Auth.Password) {
+		return errors.New("sip: the credentials hold a control character")
+	}
+	return nil
 }
 
 const (
@@ -73,7 +91,7 @@ func (i *Invite) prepare() (target, error) {
 		return t, errors.New("sip: an INVITE without an offer")
 	}
 	for _, err := range []error{
-		checkHeaders(i.Headers), i.Body.check(), checkTags(i.Require), checkParams(i.ContactParams), i.Present.check(),
+		i.Trust.check(), checkHeaders(i.Headers), i.Body.check(), checkTags(i.Require), i.Present.check(),
 	} {
 		if err != nil {
 			return t, err
@@ -122,6 +140,10 @@ func isCallID(s string) bool {
 // RFC 3261 section 9.1 allows, and a 2xx that crosses is acknowledged and
 // released (trap 3), both in the background.
 //
+// Every address of the target is tried in turn, until one gives a final
+// response other than 503 or rings (RFC 3263 section 4.3); the error is the last
+// one's. FirstResponse and Answer count anew for each.
+//
 // After it has returned, repeated 2xx are acknowledged for 64*T1, and 2xx from
 // other forks are acknowledged and released (trap 10).
 func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
@@ -134,17 +156,11 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 		return nil, ErrNotServing
 	}
 	defer e.leave(&e.sends)
-	h, err := e.hop(ctx, t.transport, t.host, t.port)
+	hops, err := e.hops(ctx, t, inv.Trust.TLS)
 	if err != nil {
 		return nil, err
 	}
-	a := attempt{hop: h, tag: newToken(), seq: 1}
-	leg, err := e.dial(ctx, t, inv, a)
-	for a.lengthen(err) {
-		a.seq++
-		leg, err = e.dial(ctx, t, inv, a)
-	}
-	return leg, err
+	return e.try(ctx, hops, inv, func(inv Invite, a attempt) (*Leg, error) { return e.dial(ctx, t, inv, a) })
 }
 
 // dial makes one attempt at a call.

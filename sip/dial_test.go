@@ -94,7 +94,7 @@ func TestDialRefusesWhatMustNotBeSent(t *testing.T) {
 		"a control character in the caller":  {func(i *Invite) { i.Caller = "a\x7f" }, "control character"},
 		"a space in the Call-ID":             {func(i *Invite) { i.CallID = "a b" }, "Call-ID"},
 		"no offer":                           {func(i *Invite) { i.Offer = nil }, "without an offer"},
-		"TLS":                                {func(i *Invite) { i.Target = "sips:127.0.0.1" }, "TLS is not supported"},
+		"TLS":                                {func(i *Invite) { i.Target = "sips:127.0.0.1" }, "no tls address to send from"},
 		"an IPv6 target without such socket": {func(i *Invite) { i.Target = "sip:[::1]:5060" }, "no udp address to send from"},
 	}
 	for name, tt := range tests {
@@ -235,7 +235,7 @@ func TestTrap18RequestsLeaveFromTheListeningSocket(t *testing.T) {
 
 func TestTrap23EveryMessageHasAContactOfItsOwn(t *testing.T) {
 	e := start(t, Handler{})
-	a, b := contactOf(e.udp(), "udp"), contactOf(e.udp(), "udp")
+	a, b := contactOf(e.udp(), "udp", false), contactOf(e.udp(), "udp", false)
 	assert.NotSame(t, a, b)
 	assert.Positive(t, a.Address.Port)
 }

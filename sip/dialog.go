@@ -23,12 +23,13 @@ type dialog struct {
 	// peer is where the INVITE came from, or where ours went to: the way to
 	// take if the far end's Contact leads nowhere. With pinned it is the far
 	// end's own connection, to be used as long as it is open: a caller behind
-	// TCP often has no port that it could be called back on.
+	// TCP or TLS often has no port that it could be called back on.
 	peer   netip.AddrPort
 	pinned bool
 	invite uint32 // the CSeq of the INVITE that we made it by
 	// contact holds what we say in our Contact about ourselves.
 	contact siplib.HeaderParams
+	auth    *authorizer // answers challenges as it did for the INVITE; nil: none are
 
 	mu      sync.Mutex   // guards what follows
 	target  siplib.Uri   // the far end's Contact
@@ -42,7 +43,7 @@ func (in *Incoming) serverDialog() *dialog {
 	d := &dialog{
 		e: in.e, id: in.id, stack: in.stack,
 		local: bareURI(&in.req.To().Address), remote: bareURI(&in.req.From().Address),
-		peer: in.source, pinned: in.stack.transport == "tcp",
+		peer: in.source, pinned: in.stack.transport != "udp",
 		target: bareURI(&in.req.Contact().Address),
 		routes: recordRoutes(in.req),
 	}
@@ -59,6 +60,7 @@ func (inv *invitation) clientDialog(res *siplib.Response) *dialog {
 		stack: inv.hop.stack, local: bareURI(&inv.req.From().Address), remote: bareURI(&inv.req.To().Address),
 		peer:   inv.hop.dest,
 		invite: inv.req.CSeq().SeqNo,
+		auth:   inv.hop.auth,
 		target: bareURI(&inv.req.Recipient),
 		routes: responseRoutes(res),
 		seq:    inv.req.CSeq().SeqNo,
@@ -169,18 +171,29 @@ func (d *dialog) build(ctx context.Context, method siplib.RequestMethod, seq uin
 
 // way finds the hop to the next URI of the dialog.
 func (d *dialog) way(ctx context.Context, next *siplib.Uri, routed bool) (hop, error) {
+	sips := strings.EqualFold(next.Scheme, "sips")
 	if d.pinned && !routed && d.stack.connected(d.peer) {
-		return hop{stack: d.stack, local: d.stack.local, dest: d.peer}, nil
+		return hop{stack: d.stack, local: d.naming(), dest: d.peer, sips: sips}, nil
 	}
 	transport := d.stack.transport
-	if t := strings.ToLower(param(next.UriParams, "transport")); (t == "udp" || t == "tcp") && d.e.speaks(t) {
+	if t := strings.ToLower(param(next.UriParams, "transport")); isTransport(t) && d.e.speaks(t) {
 		transport = t
+	}
+	if sips {
+		transport = "tls" // never less, RFC 3261 section 26.2.2
 	}
 	port := uint16(next.Port) // in range: see reachable
 	if port == 0 {
-		port = defaultPort
+		port = portFor(transport)
 	}
-	h, err := d.e.hop(ctx, transport, next.Host, port)
+	var secure *stack
+	if d.stack.transport == "tls" && !d.pinned {
+		// Whoever the Contact names must be who the INVITE went to: it is to
+		// show a certificate for the same name.
+		secure = d.stack
+	}
+	h, err := d.e.hop(ctx, transport, next.Host, port, secure)
+	h.sips = sips
 	switch {
 	case err != nil && d.stack.transport == "udp":
 		return hop{stack: d.stack, local: d.stack.local, dest: d.peer}, nil
@@ -191,6 +204,18 @@ func (d *dialog) way(ctx context.Context, next *siplib.Uri, routed bool) (hop, e
 		h.stack, h.local = d.stack, d.stack.local
 	}
 	return h, nil
+}
+
+// naming is the address that names us on the far end's own connection.
+func (d *dialog) naming() netip.AddrPort {
+	if d.stack.local.IsValid() {
+		return d.stack.local
+	}
+	// A connection that we opened, and that an INVITE came in by.
+	if sock := d.e.socketFor(d.stack.transport, d.peer.Addr().Unmap()); sock != nil {
+		return sock.AddrPort
+	}
+	return d.stack.local
 }
 
 // speaks says whether the endpoint has a socket of a transport.

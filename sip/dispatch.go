@@ -20,6 +20,10 @@ func (e *Endpoint) onRequest(st *stack, req *siplib.Request, tx *siplib.ServerTx
 	r := responder{e: e, stack: st, req: req, tx: tx}
 	defer e.guard("handling a request", func() { r.answer(500, "Server Internal Error") })
 	a := arrivalOf(req)
+	if a.verdict != Serve {
+		r.turnAway(a.verdict)
+		return
+	}
 	if a.leg != nil {
 		defer a.leg.order.leave(a.seq)
 	}

@@ -21,6 +21,13 @@
 // To tag, the turn of every in-dialog request, and the sequence of responses
 // to our INVITEs. Nothing else may rely on order.
 //
+// # Who is let in
+//
+// Config.Admit judges a sender by its address before anything is kept for it;
+// Incoming.Identities names who showed a certificate, Incoming.Authenticate asks
+// for a password. TLS files are read again by Endpoint.ReloadTLS: what is
+// connected stays as it is, what connects next sees the new ones.
+//
 // # Traps
 //
 // "Trap 7" or "D3" in a comment counts a defect or a surprise of sipgo v1.7.2

@@ -107,7 +107,7 @@ func (d *dialing) dialogFor(res *siplib.Response) *dialog {
 // newDialog is the dialog that a response makes.
 func (d *dialing) newDialog(res *siplib.Response) *dialog {
 	dlg := d.clientDialog(res)
-	dlg.contact = contactParams(d.invite.ContactParams)
+	dlg.contact = contactParams(d.invite.Present.ContactParams)
 	dlg.session = sessionPair{d.invite.Present.SessionID, remoteSession(res)}
 	return dlg
 }

@@ -47,7 +47,11 @@ func admit(req *siplib.Request, extensions ...string) *refusal {
 	if hasControl(userOf(&req.Recipient)) {
 		return refuse(400, "Control Character In Request-URI")
 	}
-	if max := req.MaxForwards(); max != nil && max.Val() == 0 {
+	if req.Recipient.Headers.Length() > 0 {
+		return refuse(400, "Headers In Request-URI") // RFC 3261 section 19.1.1, table 1
+	}
+	// Only an INVITE goes any further from here (RFC 3261 section 11.1).
+	if max := req.MaxForwards(); max != nil && max.Val() == 0 && req.Method == siplib.INVITE {
 		return refuse(483, "Too Many Hops")
 	}
 	if req.Method == siplib.ACK || req.Method == siplib.CANCEL {
@@ -124,6 +128,9 @@ func admitOffer(req *siplib.Request) *refusal {
 	if c := req.Contact(); c == nil || !reachable(&c.Address) {
 		return refuse(400, "Contact Is Not A SIP URI")
 	}
+	if !acceptsSDP(req) {
+		return refuse(406, "Not Acceptable")
+	}
 	return admitBody(req)
 }
 
@@ -134,6 +141,20 @@ func admitBody(req *siplib.Request) *refusal {
 			Header{"Accept", accepted}, Header{"Accept-Encoding", "identity"})
 	}
 	return nil
+}
+
+// acceptsSDP says whether the sender takes a session description as the answer
+// (RFC 3261 section 20.1). An empty Accept is taken for none.
+func acceptsSDP(req *siplib.Request) bool {
+	types := optionTags(req, "Accept")
+	for _, t := range types {
+		t, _, _ = strings.Cut(t, ";")
+		switch strings.ToLower(strings.TrimSpace(t)) {
+		case "application/sdp", "application/*", "*/*":
+			return true
+		}
+	}
+	return len(types) == 0
 }
 
 // reachable says whether requests can be sent to a URI from a Contact or a

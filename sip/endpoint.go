@@ -23,10 +23,12 @@ type Endpoint struct {
 	secret    [32]byte // keys the To tags, see tagFor
 	sockets   []*socket
 	outgoing  *stack // TCP connections that we open
-	timer     SessionTimer
-	second    time.Duration // a second of session timers; shorter in tests
+	policy
 
 	registry registry
+	security security // TLS
+	names    names
+	nonces   nonces
 
 	// handler is set by Serve before anything is read, then constant.
 	handler Handler
@@ -35,6 +37,15 @@ type Endpoint struct {
 	supported  string
 
 	lifecycle
+}
+
+// A policy is what the configuration says of far ends: who may talk to us, and
+// how it is seen whether they are still there.
+type policy struct {
+	admission func(src netip.AddrPort, transport string) Verdict
+	keepAlive time.Duration
+	timer     SessionTimer
+	second    time.Duration // a second of session timers; shorter in tests
 }
 
 // Handler is what an endpoint calls. Both functions may run concurrently with
@@ -52,13 +63,21 @@ type Handler struct {
 	Supported []string
 }
 
-func newEndpoint(cfg Config) *Endpoint {
-	e := &Endpoint{log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1, timer: cfg.SessionTimer, second: time.Second}
+func newEndpoint(cfg Config) (*Endpoint, error) {
+	e := &Endpoint{
+		log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1,
+		policy: policy{admission: cfg.Admit, keepAlive: cfg.KeepAlive, timer: cfg.SessionTimer, second: time.Second},
+	}
 	e.lifecycle.setUp()
 	rand.Read(e.secret[:]) // never fails, crypto/rand
 	e.registry.setUp(64 * e.t1)
-	e.outgoing = e.newStack("tcp", netip.AddrPort{})
-	return e
+	e.names.setUp(cfg.Resolver)
+	e.nonces.setUp(e.secret[:])
+	if err := e.security.setUp(cfg.TLS); err != nil {
+		return nil, err
+	}
+	e.outgoing = e.newStack("tcp", netip.AddrPort{}, nil)
+	return e, nil
 }
 
 // timeout is 64*T1: after it a transaction has failed (RFC 3261 section 17).
@@ -98,6 +117,7 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 	}
 	e.setPhase(serving)
 	close(e.begun)
+	e.spawn(func() { e.keepFlowsAlive(ctx) })
 	var err error
 	select {
 	case <-ctx.Done():
@@ -161,10 +181,15 @@ func (e *Endpoint) shut(readers *sync.WaitGroup) {
 	for _, s := range e.sockets {
 		s.stack.close()
 	}
-	e.outgoing.close()
+	e.closeOutgoing()
 	e.work.Wait()
 	// Once more, for a connection that was being opened.
+	e.closeOutgoing()
+}
+
+func (e *Endpoint) closeOutgoing() {
 	e.outgoing.close()
+	e.security.closeClients()
 }
 
 // Close releases the sockets of an endpoint that was never served. While Serve
@@ -182,6 +207,6 @@ func (e *Endpoint) Close() error {
 		errs = append(errs, s.close())
 		s.stack.close()
 	}
-	e.outgoing.close()
+	e.closeOutgoing()
 	return errors.Join(errs...)
 }

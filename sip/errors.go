@@ -39,7 +39,8 @@ type StatusError struct {
 	// section 20.10), 16 at most. Nothing here follows them. Not for logs.
 	Contacts []string
 
-	minSE int // of a 422
+	minSE   int      // of a 422
+	demands []demand // the challenges of a 401 or 407
 }
 
 // Error leaves the far end's phrase out: it may quote a number.
@@ -65,6 +66,9 @@ func (e *ByeError) Error() string { return "sip: the far end ended the dialog" }
 // original only the system's own words are kept: sipgo's errors quote the
 // request line, which holds a number.
 func unreachable(err error) error {
+	if why := certificateProblem(err); why != "" {
+		return fmt.Errorf("%w: TLS: %s", ErrUnreachable, why)
+	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
 		return fmt.Errorf("%w: %s: %s", ErrUnreachable, op.Op, op.Err)

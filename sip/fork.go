@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"fmt"
 
 	siplib "github.com/emiago/sipgo/sip"
 )
@@ -20,7 +21,7 @@ func (f *fork) acknowledge() error {
 	if f.ack == nil {
 		ack, h, err := f.dialog.build(context.Background(), siplib.ACK, f.dialog.invite)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errAnswered, err)
 		}
 		f.ack, f.hop = ack, h
 	}

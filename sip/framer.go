@@ -14,6 +14,7 @@ const maxHeaderLine = 64
 // moment. Parsing is sipgo's. Bytes that are no SIP leave it in the middle of
 // a message, which is what a deadline is for. The zero value is ready.
 type framer struct {
+	blanks  int    // CRs and LFs seen since the last message or ping
 	line    []byte // the current line, at most maxHeaderLine bytes of it
 	lineLen int    // its true length
 	inside  bool   // a start line has begun
@@ -52,6 +53,39 @@ func (f *framer) feed(p []byte) (completed, partial bool) {
 		}
 	}
 	return completed, f.inside
+}
+
+// strip is feed, and moves what belongs to messages to the front of p: it
+// returns how much that is. CRs and LFs between messages are to be ignored
+// (RFC 3261 section 7.5), by us, because sipgo takes some of them for a message
+// that cannot be parsed. Among them pings counts the double CRLFs (RFC 5626
+// section 4.4.1).
+func (f *framer) strip(p []byte) (kept, pings int, completed, partial bool) {
+	for i := 0; i < len(p); {
+		if !f.inside && (p[i] == '\r' || p[i] == '\n') {
+			if p[i] == "\r\n\r\n"[f.blanks] {
+				f.blanks++
+			} else {
+				f.blanks = 0
+			}
+			if f.blanks == len(ping) {
+				f.blanks = 0
+				pings++
+			}
+			i++
+			continue
+		}
+		f.blanks = 0
+		n := 1 // a byte of the header, or as much of the body as there is
+		if f.body > 0 {
+			n = min(f.body, len(p)-i)
+		}
+		done, _ := f.feed(p[i : i+n])
+		completed = completed || done
+		kept += copy(p[kept:], p[i:i+n])
+		i += n
+	}
+	return kept, pings, completed, f.inside
 }
 
 // endLine takes a whole line of the header. It reports whether the message is

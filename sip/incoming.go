@@ -15,10 +15,11 @@ import (
 // concurrently; of the final responses the first one counts.
 type Incoming struct {
 	responder
-	id     dialogID
-	branch branchID
-	merge  mergeID
-	source netip.AddrPort
+	id         dialogID
+	branch     branchID
+	merge      mergeID
+	source     netip.AddrPort
+	identities []string // of the caller's certificate
 
 	ctx context.Context
 	end context.CancelCauseFunc
@@ -80,6 +81,7 @@ func (e *Endpoint) newIncoming(r responder) *Incoming {
 	in := &Incoming{responder: r, id: dialogOf(r.req), branch: branchOf(r.req)}
 	in.merge = mergeID{callID: in.id.callID, from: in.id.remote, seq: r.req.CSeq().SeqNo}
 	in.source, _ = netip.ParseAddrPort(r.req.Source()) // always one: it comes from the socket
+	in.identities = in.stack.identitiesOn(r.req.Source())
 	in.ctx, in.end = context.WithCancelCause(e.ctx)
 	return in
 }
@@ -135,7 +137,7 @@ func (in *Incoming) Source() netip.AddrPort {
 	return netip.AddrPortFrom(in.source.Addr().Unmap(), in.source.Port())
 }
 
-// Transport is "udp" or "tcp".
+// Transport is "udp", "tcp" or "tls".
 func (in *Incoming) Transport() string { return in.stack.transport }
 
 // Called is the user part of the request URI, unescaped and without

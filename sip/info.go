@@ -29,15 +29,12 @@ func (l *Leg) Info(ctx context.Context, contentType string, body []byte) (code i
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	req, h, err := l.dialog.build(ctx, siplib.INFO, l.dialog.nextSeq())
-	if err != nil {
-		return 0, err
-	}
-	if len(body) > 0 {
-		req.AppendHeader(siplib.NewHeader("Content-Type", contentType))
-		req.SetBody(body)
-	}
-	res, err := e.transact(ctx, h, req)
+	res, err := l.dialog.ask(ctx, siplib.INFO, func(req *siplib.Request) {
+		if len(body) > 0 {
+			req.AppendHeader(siplib.NewHeader("Content-Type", contentType))
+			req.SetBody(body)
+		}
+	})
 	if err != nil {
 		return 0, err
 	}

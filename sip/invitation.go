@@ -180,6 +180,7 @@ func (b *inbox) final() *siplib.Response {
 func statusError(res *siplib.Response) error {
 	err := &StatusError{
 		Code: res.StatusCode, Reason: cleaned(res.Reason), RetryAfter: retryAfter(headerValue(res, "Retry-After")),
+		demands: demandsOf(res),
 	}
 	switch {
 	case err.Code < 400:

@@ -89,4 +89,14 @@ func (inv *invitation) acknowledge(res *siplib.Response) {
 
 // write sends an ACK. An error is one more lost packet: the response comes
 // again, and so will the ACK.
-func (h hop) write(ack *siplib.Request) { _ = h.stack.tpl.WriteMsg(ack) }
+// A connection may have to be opened, but not for longer than for a request.
+func (h hop) write(ack *siplib.Request) {
+	ctx, cancel := context.WithTimeout(h.stack.ending, connectTimeout)
+	defer cancel()
+	c, err := h.stack.tpl.ClientRequestConnection(ctx, ack)
+	if err != nil {
+		return
+	}
+	defer c.TryClose()
+	_ = c.WriteMsg(ack)
+}

@@ -15,8 +15,8 @@ type Header struct{ Name, Value string }
 
 // Config says where an endpoint listens and how it names itself.
 type Config struct {
-	// Listen holds "udp:ADDRESS:PORT" and "tcp:ADDRESS:PORT". The address is
-	// an IP address of this host, IPv6 in brackets; the wildcards are refused,
+	// Listen holds "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" and
+	// "tls:ADDRESS:PORT". The address is an IP address of this host, IPv6 in brackets; the wildcards are refused,
 	// because what we send must name one address. Port 0 takes any.
 	Listen []string
 	// UserAgent goes into the Server and User-Agent headers. Default "consentgw".
@@ -32,11 +32,22 @@ type Config struct {
 	// Log never sees a number, a name, a body or a message as it came.
 	// Default: nowhere.
 	Log *slog.Logger
+	// TLS is required if Listen names a TLS address.
+	TLS *TLS
+	// Admit is asked about every request before anything is kept for it; nil:
+	// all are served. See Verdict.
+	Admit func(src netip.AddrPort, transport string) Verdict
+	// KeepAlive is the interval in which a CRLF ping goes out on connections
+	// that we opened (RFC 5626 section 4.4.1); 0: none. A connection whose far
+	// end has answered pings before and answers no more is closed.
+	KeepAlive time.Duration
+	// Resolver looks targets up. Default: the host's.
+	Resolver Resolver
 }
 
 // Addr is one listening address.
 type Addr struct {
-	Transport string // "udp" or "tcp"
+	Transport string // "udp", "tcp" or "tls"
 	AddrPort  netip.AddrPort
 }
 
@@ -50,7 +61,7 @@ const t2 = 4 * time.Second
 type socket struct {
 	Addr
 	packets net.PacketConn // udp
-	conns   *listener      // tcp
+	conns   *listener      // tcp and tls
 	stack   *stack
 	started chan struct{} // closed when requests can leave by the socket
 }
@@ -77,7 +88,13 @@ func Listen(cfg Config) (*Endpoint, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	e := newEndpoint(cfg)
+	if cfg.Resolver == nil {
+		cfg.Resolver = net.DefaultResolver
+	}
+	e, err := newEndpoint(cfg)
+	if err != nil {
+		return nil, err
+	}
 	for _, text := range cfg.Listen {
 		sock, err := e.bind(text)
 		if err != nil {
@@ -104,24 +121,45 @@ func (e *Endpoint) bind(text string) (*socket, error) {
 		}
 		sock.packets = c
 		sock.AddrPort = c.LocalAddr().(*net.UDPAddr).AddrPort()
-	case "tcp":
+	case "tls", "tcp":
+		if addr.Transport == "tls" && e.security.server.Load() == nil {
+			return nil, fmt.Errorf("sip: listen on %q: no certificate is configured", text)
+		}
 		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr.AddrPort))
 		if err != nil {
 			return nil, fmt.Errorf("sip: listen on %q: %w", text, err)
 		}
 		sock.conns = newListener(l, messageTimeout, maxConnsPerSource)
+		e.guardConns(addr.Transport, sock.conns)
 		sock.AddrPort = l.Addr().(*net.TCPAddr).AddrPort()
 	}
 	sock.AddrPort = netip.AddrPortFrom(sock.AddrPort.Addr().Unmap(), sock.AddrPort.Port())
-	sock.stack = e.newStack(addr.Transport, sock.AddrPort)
+	sock.stack = e.newStack(addr.Transport, sock.AddrPort, nil)
 	return sock, nil
+}
+
+// guardConns lets a listener ask who may connect, and speak TLS.
+func (e *Endpoint) guardConns(transport string, l *listener) {
+	if e.admission != nil {
+		l.refuses = func(source netip.AddrPort) bool { return e.admission(source, transport) == Silence }
+	}
+	if transport != "tls" {
+		return
+	}
+	quiet := newQuietLogger(e.log)
+	l.secure = e.security.listening()
+	l.broken = func(err error) {
+		if why := certificateProblem(err); why != "" {
+			quiet.Warn("TLS handshake failed: " + why)
+		}
+	}
 }
 
 // parseListen reads "udp:127.0.0.1:5060".
 func parseListen(text string) (Addr, error) {
 	transport, rest, ok := strings.Cut(text, ":")
-	if !ok || transport != "udp" && transport != "tcp" {
-		return Addr{}, fmt.Errorf(`sip: listen on %q: want "udp:ADDRESS:PORT" or "tcp:ADDRESS:PORT"`, text)
+	if !ok || !isTransport(transport) {
+		return Addr{}, fmt.Errorf(`sip: listen on %q: want "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "tls:ADDRESS:PORT"`, text)
 	}
 	ap, err := netip.ParseAddrPort(rest)
 	if err != nil {
@@ -140,6 +178,9 @@ func parseListen(text string) (Addr, error) {
 	return Addr{Transport: transport, AddrPort: netip.AddrPortFrom(ip, ap.Port())}, nil
 }
 
+// isTransport says whether we speak a transport, given in lower case.
+func isTransport(s string) bool { return s == "udp" || s == "tcp" || s == "tls" }
+
 // Addrs returns the bound addresses in the order of Config.Listen.
 func (e *Endpoint) Addrs() []Addr {
 	addrs := make([]Addr, len(e.sockets))
@@ -155,6 +196,9 @@ func (s *socket) serve() error {
 		return s.stack.serveUDP(s.packets, maxSources, s.started)
 	}
 	close(s.started)
+	if s.Transport == "tls" {
+		return s.stack.tpl.ServeTLS(s.conns)
+	}
 	return s.stack.tpl.ServeTCP(s.conns)
 }
 

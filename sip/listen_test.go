@@ -15,7 +15,8 @@ func TestListenRefusesWhatItCannotName(t *testing.T) {
 	tests := map[string]string{
 		"":                       "want \"udp:ADDRESS:PORT\"",
 		"127.0.0.1:5060":         "want \"udp:ADDRESS:PORT\"",
-		"tls:127.0.0.1:5061":     "want \"udp:ADDRESS:PORT\"",
+		"tls:127.0.0.1:5061":     "no certificate",
+		"ws:127.0.0.1:5061":      "want \"udp:ADDRESS:PORT\"",
 		"udp:localhost:5060":     "not an IP address",
 		"udp:127.0.0.1":          "not an IP address",
 		"udp:127.0.0.1:99999":    "not an IP address",

@@ -54,19 +54,22 @@ func TestUsersAreEscapedAndComeBack(t *testing.T) {
 
 func TestTargets(t *testing.T) {
 	for in, want := range map[string]target{
-		"sip:192.0.2.1":                               {"", "192.0.2.1", 5060, "udp", false},
-		"192.0.2.1:5090":                              {"", "192.0.2.1", 5090, "udp", false},
-		"SIP:pbx.example:5090;transport=TCP":          {"", "pbx.example", 5090, "tcp", true},
-		"pbx.example":                                 {"", "pbx.example", 5060, "udp", false},
-		"sip:srs@[2001:db8::1]:6060;transport=udp;lr": {"srs", "2001:db8::1", 6060, "udp", true},
-		"[::1]": {"", "::1", 5060, "udp", false},
+		"sip:192.0.2.1":                               {"", "192.0.2.1", 5060, "udp", false, false, false},
+		"192.0.2.1:5090":                              {"", "192.0.2.1", 5090, "udp", false, true, false},
+		"SIP:pbx.example:5090;transport=TCP":          {"", "pbx.example", 5090, "tcp", true, true, false},
+		"pbx.example":                                 {"", "pbx.example", 5060, "udp", false, false, false},
+		"sip:srs@[2001:db8::1]:6060;transport=udp;lr": {"srs", "2001:db8::1", 6060, "udp", true, true, false},
+		"[::1]":                         {"", "::1", 5060, "udp", false, false, false},
+		"sip:pbx.example;transport=tls": {"", "pbx.example", 5061, "tls", true, false, false},
+		"SIPS:srs@pbx.example":          {"srs", "pbx.example", 5061, "tls", false, false, true},
+		"sips:h:1;transport=tcp":        {"", "h", 1, "tls", true, true, true},
 	} {
 		got, err := parseTarget(in)
 		require.NoError(t, err, in)
 		assert.Equal(t, want, got, in)
 	}
 	for in, want := range map[string]string{
-		"": "host name", "sip:": "host name", "sips:h": "TLS", "tel:+1": "SIP URI", "sip:h:99999": "port", "sip:h;transport=tls": "transport",
+		"": "host name", "sip:": "host name", "sips:h;transport=udp": "TLS", "tel:+1": "SIP URI", "sip:h:99999": "port", "sip:h;transport=ws": "transport",
 		"sip:h?X=y": "headers", "sip:a b": "character", "sip:h\r\nX: y": "character", "sip:<h>": "character", "sip:h_-.;x": "",
 		"sip:-h": "host name", "sip:[192.0.2.1]": "brackets", "sip:[x]": "host name", "sip:h:x": "SIP URI", "sip:h/": "host name",
 	} {

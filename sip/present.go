@@ -28,6 +28,9 @@ type Presentation struct {
 	// RequestHost stands in the request URI and in To in place of the target's
 	// host and port: "host" or "host:port".
 	RequestHost string
+	// ContactParams are what our Contact says about us in the whole dialog, as
+	// header parameters: "+sip.src".
+	ContactParams []string
 }
 
 const maxAsserted = 8
@@ -40,6 +43,9 @@ func (p *Presentation) check() error {
 		if !isIdentityURI(uri) {
 			return errors.New("sip: an asserted identity is not a sip, sips or tel URI")
 		}
+	}
+	if err := checkParams(p.ContactParams); err != nil {
+		return err
 	}
 	if err := checkTags(p.Privacy); err != nil {
 		return errors.New("sip: a privacy value is not a token")

@@ -201,10 +201,6 @@ func (l *Leg) NotifyRefer(ctx context.Context, id uint32, code int, reason strin
 		return ErrNotServing
 	}
 	defer e.leave()
-	req, h, err := l.dialog.build(ctx, siplib.NOTIFY, l.dialog.nextSeq())
-	if err != nil {
-		return err
-	}
 	event, state := "refer", "active;expires=60"
 	if !entry.first {
 		event += ";id=" + strconv.FormatUint(uint64(id), 10)
@@ -212,11 +208,12 @@ func (l *Leg) NotifyRefer(ctx context.Context, id uint32, code int, reason strin
 	if code >= 200 {
 		state = "terminated;reason=noresource"
 	}
-	appendHeaders(req, []Header{
-		{"Event", event}, {"Subscription-State", state}, {"Content-Type", "message/sipfrag;version=2.0"},
+	res, err := l.dialog.ask(ctx, siplib.NOTIFY, func(req *siplib.Request) {
+		appendHeaders(req, []Header{
+			{"Event", event}, {"Subscription-State", state}, {"Content-Type", "message/sipfrag;version=2.0"},
+		})
+		req.SetBody(fmt.Appendf(nil, "SIP/2.0 %d %s\r\n", code, cleaned(reason)))
 	})
-	req.SetBody(fmt.Appendf(nil, "SIP/2.0 %d %s\r\n", code, cleaned(reason)))
-	res, err := e.transact(ctx, h, req)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ func (l *Leg) reinvite(ctx context.Context, c Change) ([]byte, error) {
 func (l *Leg) concluded(inv *invitation, seq uint32, res *siplib.Response, err error) ([]byte, error) {
 	e := l.dialog.e
 	if err == nil && !res.IsSuccess() {
+		inv.refused() // its ACK comes before another INVITE of the dialog
 		e.registry.removeInbox(inv.branch)
 		return nil, statusError(res)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/netip"
+	"strings"
 
 	siplib "github.com/emiago/sipgo/sip"
 )
@@ -27,7 +28,8 @@ func (r responder) build(code int, reason string, sdp []byte, headers ...Header)
 	res.SipVersion = "SIP/2.0" // sipgo echoes what the request claimed
 	dialog := r.req.Method == siplib.INVITE || r.req.Method == siplib.UPDATE || r.req.Method == siplib.REFER
 	if dialog && code > 100 && code < 300 {
-		contact := contactOf(r.local(), r.stack.transport)
+		sips := strings.EqualFold(r.req.Recipient.Scheme, "sips")
+		contact := contactOf(r.local(), r.stack.transport, sips)
 		contact.Params = r.contact.Clone()
 		res.AppendHeader(contact)
 		if code < 200 {

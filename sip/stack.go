@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -17,7 +18,7 @@ import (
 const (
 	// maxDatagram is the largest UDP payload over IPv4.
 	maxDatagram = 65507
-	// connectTimeout bounds opening a TCP connection to a neighbour, and
+	// connectTimeout bounds opening a connection to a neighbour, and
 	// writeTimeout one write to it; sipgo's defaults are 1 min and for ever.
 	connectTimeout = 5 * time.Second
 	writeTimeout   = 5 * time.Second
@@ -37,44 +38,60 @@ var prepareLibrary = sync.OnceFunc(func() {
 })
 
 // A stack is one transport and transaction layer of sipgo. Each listening
-// socket has its own, and outgoing TCP connections have one more: sipgo keys
-// its connections by remote and by local address in one table, so that with a
-// shared table a TCP leg could leave by the caller's own connection (trap 6),
-// and a response by the wrong one of two UDP sockets.
+// socket has its own, outgoing TCP connections have one more, and outgoing TLS
+// connections one for each identity, see tlsClient: sipgo keys its connections
+// by remote and by local address in one table, so that with a shared table a
+// TCP leg could leave by the caller's own connection (trap 6), and a response by
+// the wrong one of two UDP sockets.
 type stack struct {
-	transport string          // "udp" or "tcp"
-	local     netip.AddrPort  // the listening address; zero for outgoing TCP
+	transport string          // "udp", "tcp" or "tls"
+	local     netip.AddrPort  // the listening address; zero for outgoing connections
 	ending    context.Context // ends when no connection may be opened any more
 	tpl       *siplib.TransportLayer
 	txl       *siplib.TransactionLayer
+	flows     flows
+	// admits says whether a datagram may go to sipgo.
+	admits func(c net.PacketConn, datagram []byte, from net.Addr) bool
 }
 
-func (e *Endpoint) newStack(transport string, local netip.AddrPort) *stack {
+// newStack makes a stack. client is for outgoing TLS, else nil.
+func (e *Endpoint) newStack(transport string, local netip.AddrPort, client *tls.Config) *stack {
 	prepareLibrary()
-	st := &stack{transport: transport, local: local, ending: e.ending}
+	st := &stack{transport: transport, local: local, ending: e.ending, admits: e.admitDatagram}
 	quiet := newQuietLogger(e.log)
-	tcp := &siplib.TransportTCP{
-		WriteTimeout: writeTimeout,
-		DialerCreate: func(from net.Addr) net.Dialer {
-			d := net.Dialer{Timeout: connectTimeout, Control: st.mayDial}
-			if a, ok := from.(*net.TCPAddr); ok && a != nil {
-				d.LocalAddr = a
-			}
-			return d
-		},
+	streams := func() *siplib.TransportTCP {
+		return &siplib.TransportTCP{WriteTimeout: writeTimeout, DialerCreate: st.dialer}
 	}
-	st.tpl = siplib.NewTransportLayer(net.DefaultResolver, siplib.NewParser(), nil,
+	options := []siplib.TransportLayerOption{
 		siplib.WithTransportLayerLogger(quiet),
-		siplib.WithTransportLayerTransports(siplib.TransportsConfig{TCP: tcp}))
+		siplib.WithTransportLayerTransports(siplib.TransportsConfig{
+			TCP: streams(), TLS: &siplib.TransportTLS{TransportTCP: streams()},
+		}),
+	}
+	if !local.IsValid() {
+		st.flows.open = make(map[netip.AddrPort]*flow)
+		// Before the transports: they are given the filter as they are added.
+		options = append([]siplib.TransportLayerOption{siplib.WithTransportLayerReadFilter(st.filter)}, options...)
+	}
+	st.tpl = siplib.NewTransportLayer(net.DefaultResolver, siplib.NewParser(), client, options...)
 	// Before the transaction layer adds itself: handlers run in the order they
 	// were added, in the reading goroutine.
-	st.tpl.OnMessage(e.arrive)
+	st.tpl.OnMessage(func(msg siplib.Message) { e.arrive(st, msg) })
 	st.txl = siplib.NewTransactionLayer(st.tpl,
 		siplib.WithTransactionLayerLogger(quiet),
 		siplib.WithTransactionLayerUnhandledResponseHandler(func(*siplib.Response) {}),
 		siplib.WithTransactionLayerTerminateOnConnClose())
 	st.txl.OnRequest(func(req *siplib.Request, tx *siplib.ServerTx) { e.onRequest(st, req, tx) })
 	return st
+}
+
+// dialer is what sipgo opens connections with.
+func (s *stack) dialer(from net.Addr) net.Dialer {
+	d := net.Dialer{Timeout: connectTimeout, Control: s.mayDial}
+	if a, ok := from.(*net.TCPAddr); ok && a != nil {
+		d.LocalAddr = a
+	}
+	return d
 }
 
 // mayDial keeps every stack but the one for outgoing connections from opening
@@ -94,7 +111,7 @@ func (s *stack) mayDial(string, string, syscall.RawConn) error {
 // closed by who opened it, and its table must outlive it, see bury.
 func (s *stack) close() {
 	s.txl.Close()
-	if s.transport == "tcp" {
+	if s.transport != "udp" {
 		// Only errors of closing: there is nothing left to do about one.
 		_ = s.tpl.Close()
 	}
@@ -116,11 +133,13 @@ type hop struct {
 	stack *stack
 	local netip.AddrPort
 	dest  netip.AddrPort
+	sips  bool        // the far end asks for sips URIs
+	auth  *authorizer // answers challenges from dest; nil: none is answered
 }
 
 // stamp makes req leave by the hop: a Via with a new branch on top, the socket
-// and the destination. UDP requests leave by the listening socket; TCP
-// requests by a connection of their own stack (traps 6 and 18).
+// and the destination. UDP requests leave by the listening socket; others by a
+// connection of their own stack (traps 6 and 18).
 func (h hop) stamp(req *siplib.Request) {
 	network := strings.ToUpper(h.stack.transport)
 	via := &siplib.ViaHeader{
@@ -145,13 +164,18 @@ func (h hop) aim(req *siplib.Request) {
 
 // contact is the URI at which the far end of the hop reaches us.
 func (h hop) contact() *siplib.ContactHeader {
-	return contactOf(h.local, h.stack.transport)
+	return contactOf(h.local, h.stack.transport, h.sips)
 }
 
 // contactOf makes a new Contact each time: sipgo writes to the ones it is
-// given (trap 23). Host, port and transport are always concrete.
-func contactOf(local netip.AddrPort, transport string) *siplib.ContactHeader {
+// given (trap 23). Host, port and transport are always concrete; with sips the
+// scheme says that it is TLS (RFC 3261 section 8.1.1.8).
+func contactOf(local netip.AddrPort, transport string, sips bool) *siplib.ContactHeader {
 	uri := siplib.Uri{Scheme: "sip", Host: local.Addr().String(), Port: int(local.Port())}
-	uri.UriParams.Add("transport", transport)
+	if sips && transport == "tls" {
+		uri.Scheme = "sips"
+	} else {
+		uri.UriParams.Add("transport", transport)
+	}
 	return &siplib.ContactHeader{Address: uri}
 }

@@ -38,15 +38,42 @@ func (e *Endpoint) transact(ctx context.Context, h hop, req *siplib.Request) (*s
 	}
 }
 
+// ask sends a request within the dialog, completed by fill, and returns its
+// final response. A challenge is answered once, if it comes from where the
+// INVITE went and is of a realm that challenged the INVITE.
+func (d *dialog) ask(ctx context.Context, method siplib.RequestMethod, fill func(*siplib.Request)) (*siplib.Response, error) {
+	for challenged := false; ; challenged = true {
+		req, h, err := d.build(ctx, method, d.nextSeq())
+		if err != nil {
+			return nil, err
+		}
+		fill(req)
+		if challenged {
+			for _, hdr := range d.auth.headers(req) {
+				req.AppendHeader(siplib.NewHeader(hdr.Name, hdr.Value))
+			}
+		}
+		res, err := d.e.transact(ctx, h, req)
+		if err != nil || challenged || h.dest != d.peer || !d.auth.renew(res) {
+			return res, err
+		}
+	}
+}
+
 // request starts a client transaction.
 func (h hop) request(ctx context.Context, req *siplib.Request) (*siplib.ClientTx, error) {
 	dial, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	defer context.AfterFunc(h.stack.ending, cancel)()
 	tx, err := h.stack.txl.Request(dial, req)
+	if errors.Is(err, context.Canceled) && dial.Err() == nil {
+		// The connection was being opened for somebody else, who gave up.
+		tx, err = h.stack.txl.Request(dial, req)
+	}
 	if err != nil {
 		return nil, unreachable(err)
 	}
+	h.stack.flows.opened(h.dest)
 	return tx, nil
 }
 
@@ -61,8 +88,15 @@ func failed(tx *siplib.ClientTx) error {
 
 // Options asks a target for a sign of life and returns the status of its
 // answer, whatever it is. Without one the error is ErrSilent after 64*T1,
-// ErrUnreachable, or the cause of ctx.
+// ErrUnreachable, or the cause of ctx; every address of the target is asked, one
+// after the other.
 func (e *Endpoint) Options(ctx context.Context, target string) (code int, err error) {
+	return e.OptionsTLS(ctx, target, nil)
+}
+
+// OptionsTLS is Options for a target that is reached by TLS, with what Trust.TLS
+// is for calls.
+func (e *Endpoint) OptionsTLS(ctx context.Context, target string, files *ClientTLS) (code int, err error) {
 	if _, err := e.serveContext(); err != nil {
 		return 0, err
 	}
@@ -74,10 +108,20 @@ func (e *Endpoint) Options(ctx context.Context, target string) (code int, err er
 		return 0, ErrNotServing
 	}
 	defer e.leave()
-	h, err := e.hop(ctx, t.transport, t.host, t.port)
+	hops, err := e.hops(ctx, t, files)
 	if err != nil {
 		return 0, err
 	}
+	for _, h := range hops {
+		if code, err = e.ping(ctx, t, h); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return code, err
+}
+
+// ping sends one OPTIONS.
+func (e *Endpoint) ping(ctx context.Context, t target, h hop) (code int, err error) {
 	req := e.newRequest(siplib.OPTIONS, h, t.uri(t.user), "", newToken())
 	req.AppendHeader(siplib.NewHeader("Accept", accepted))
 	req.SetBody(nil)

@@ -75,7 +75,7 @@ func (r *packetReader) ReadFrom(p []byte) (int, net.Addr, error) {
 			continue
 		}
 		failures = 0
-		if !looksLikeSIP(p[:n]) {
+		if !looksLikeSIP(p[:n]) || !r.stack.admits(r.PacketConn, p[:n], from) {
 			continue
 		}
 		r.seen[from.String()] = struct{}{}

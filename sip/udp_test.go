@@ -90,6 +90,7 @@ func TestTrap24NoRawDatagramReachesTheLog(t *testing.T) {
 	})
 	p := udpPeer(t)
 	for range 50 {
+		p.send(e.udp(), "SIP/2.0 200 OK\r\nSecret +31205550199\r\n\r\n")
 		p.send(e.udp(), "INVITE sip:+31205550199@127.0.0.1 SIP/2.0\r\nSecret +31205550199\r\n\r\n")
 	}
 	p.request(e.udp(), request{method: "OPTIONS"})

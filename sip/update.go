@@ -50,13 +50,10 @@ func (l *Leg) update(ctx context.Context, c Change) ([]byte, error) {
 		return nil, ErrNotServing
 	}
 	defer e.leave()
-	req, h, err := l.dialog.build(ctx, siplib.UPDATE, l.dialog.nextSeq())
-	if err != nil {
-		return nil, err
-	}
-	l.extend(req)
-	c.fill(req)
-	res, err := e.transact(ctx, h, req)
+	res, err := l.dialog.ask(ctx, siplib.UPDATE, func(req *siplib.Request) {
+		l.extend(req)
+		c.fill(req)
+	})
 	switch {
 	case err != nil:
 		return nil, err

@@ -219,8 +219,8 @@ func TestBodiesTagsAndContactParametersGoOutInTheWholeDialog(t *testing.T) {
 		"\r\n--x\r\nContent-Type: application/rs-metadata+xml\r\n\r\n<recording/>\r\n--x--\r\n")}
 	got := dial(t.Context(), e, Invite{
 		Target: p.target(), Offer: []byte("v=0 not this"), Body: metadata, Require: []string{"siprec"},
-		ContactParams: []string{"+sip.src", `+x="y"`},
-		InDialog:      InDialog{Offer: func([]byte) ([]byte, error) { return []byte(testOffer), nil }},
+		Present:  Presentation{ContactParams: []string{"+sip.src", `+x="y"`}},
+		InDialog: InDialog{Offer: func([]byte) ([]byte, error) { return []byte(testOffer), nil }},
 	})
 	inv := p.expect("INVITE")
 	contact := "<sip:" + e.udp().String() + ";transport=udp>;+sip.src;+x=\"y\""
@@ -266,8 +266,8 @@ func TestWhatMustNotBeSentIsRefusedBeforeAnythingIs(t *testing.T) {
 		"a body without a type":         {Body: Body{Bytes: []byte("x")}},
 		"a body type with a line break": {Body: Body{"a/b\r\nX: y", []byte("x")}},
 		"a tag with a line break":       {Require: []string{"a\r\nX: y"}},
-		"a contact parameter too many":  {ContactParams: []string{"a;b"}},
-		"a contact value with a break":  {ContactParams: []string{"a=b\nc"}},
+		"a contact parameter too many":  {Present: Presentation{ContactParams: []string{"a;b"}}},
+		"a contact value with a break":  {Present: Presentation{ContactParams: []string{"a=b\nc"}}},
 		"an asserted identity":          {Present: Presentation{Asserted: []string{"sip:a@b>, <sip:c@d"}}},
 		"an asserted web page":          {Present: Presentation{Asserted: []string{"http://x"}}},
 		"a privacy token":               {Present: Presentation{Privacy: []string{"id\r\nX: y"}}},
