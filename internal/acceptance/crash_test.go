@@ -53,7 +53,7 @@ func TestGatewayKilledDuringCalls(t *testing.T) {
 					"recorded": consent.Given, "withdrawn": consent.Withdrawn, "refused": consent.Refused}[v.id], r.Outcome, v.id)
 				require.Equal(t, v == recorded || v == withdrawn, len(r.Recordings) == 1, "%s: %v", v.id, r.Recordings)
 				s.claimsNothingFalse(r)
-				v.forget()
+				v.forget(s.ctx)
 			}
 			after, err := s.connected(p, c, "after", "1")
 			require.NoError(t, err)
@@ -65,10 +65,10 @@ func TestGatewayKilledDuringCalls(t *testing.T) {
 
 // forget ends the phones' part of a call that the gateway knows nothing of any
 // more: it says so to their BYE.
-func (v *conversation) forget() {
-	_ = v.caller.Hangup(v.ctx)
+func (v *conversation) forget(ctx context.Context) {
+	_ = v.caller.Hangup(ctx)
 	if v.agent != nil {
-		_ = v.agent.line.Hangup(v.ctx)
+		_ = v.agent.line.Hangup(ctx)
 	}
 }
 
@@ -186,8 +186,7 @@ func (s *site) forgetAll(talks []*conversation) {
 	var ending sync.WaitGroup
 	for _, v := range talks {
 		if v != nil {
-			v.ctx = s.ctx
-			ending.Go(v.forget)
+			ending.Go(func() { v.forget(s.ctx) })
 		}
 	}
 	ending.Wait()

@@ -33,7 +33,7 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 // pickUp sends the answer and serves the inbox until it is acknowledged: that
 // may take as long as packets get lost, and the API does not wait for it.
 func (c *Call) pickUp(ctx context.Context, in *sip.Incoming) (leg *sip.Leg, err error) {
-	described, dialog := c.caller.described, c.inDialog(c.caller)
+	described, dialog := c.caller.described, c.inDialog(c.caller, in.CallID())
 	done := make(chan struct{})
 	err = errPanic // unless Answer returns
 	c.beside(func() {
@@ -50,18 +50,31 @@ func (c *Call) pickUp(ctx context.Context, in *sip.Incoming) (leg *sip.Leg, err 
 	}
 }
 
-// inDialog is what a party may ask for inside its dialog. The functions run on
-// the leg's goroutine and do their work on the call's.
-func (c *Call) inDialog(p *party) sip.InDialog {
+// errNotUp: the dialog is not the agent's, not yet or not any more.
+var errNotUp = errors.New("the dialog is not up")
+
+// inDialog is what a party may ask for inside its dialog, which for the agent is
+// that of a target it was dialed at. The functions run on the leg's goroutine
+// and do their work on the call's.
+func (c *Call) inDialog(p *party, callID string) sip.InDialog {
+	up := func() bool {
+		return p == c.caller || p.leg != nil && p.leg.CallID() == callID
+	}
 	return sip.InDialog{
 		Offer: func(body []byte) (answer []byte, err error) {
-			if e := c.do(p.running, func() { answer, err = c.renegotiate(p, body) }); e != nil {
-				return nil, e
-			}
-			return answer, err
+			err = errNotUp
+			e := c.do(p.running, func() {
+				if up() {
+					answer, err = c.renegotiate(p, body)
+				}
+			})
+			return answer, errors.Join(e, err)
 		},
 		Offered: func(body []byte) {
 			c.do(p.running, func() {
+				if !up() {
+					return
+				}
 				if err := c.change(p, func() error { return p.answered(body) }); err != nil {
 					c.log.Warn("answer to our offer not usable: nothing changes", "party", p.name)
 				}

@@ -242,7 +242,7 @@ func TestAHoldByALateOfferShutsTheGate(t *testing.T) {
 	h.agent()
 	h.live("copies", func(*consent.Record) bool { return m.packets() > 0 })
 	c := h.svc.find(h.callID())
-	legs := c.inDialog(c.caller)
+	legs := c.inDialog(c.caller, h.callID())
 	offer, err := legs.Offer(nil)
 	require.NoError(t, err)
 	require.NotNil(t, legs.Offered, "the answer to our offer is not heard")
@@ -273,7 +273,7 @@ func TestHoldingForEverLeavesARecordThatCanBeStored(t *testing.T) {
 	h.agent()
 	h.live("copies", func(*consent.Record) bool { return m.packets() > 0 })
 	c := h.svc.find(h.callID())
-	legs := c.inDialog(c.caller)
+	legs := c.inDialog(c.caller, h.callID())
 	local := sdp.Local{Addr: line.MediaAddr().Addr(), Port: int(line.MediaAddr().Port()), ID: 7, Version: 2}
 	for range 1500 {
 		for _, d := range []sdp.Direction{sdp.SendOnly, sdp.SendRecv} {
@@ -467,4 +467,28 @@ func TestTheHistoryOfALongCallStaysShort(t *testing.T) {
 	before, after = refresh(), refresh()
 	require.Equal(t, before.Epoch, after.Epoch, "a version without news")
 	require.NoError(t, line.Hangup(h.ctx))
+}
+
+// A target that was passed over still has a dialog for a moment. What it asks
+// for there must not move the media of the one that answered.
+func TestATargetThatWasPassedOverChangesNothing(t *testing.T) {
+	h := newHouse(t)
+	h.open()
+	line := h.dial("+31305550123")
+	h.agent()
+	h.live("the connection", func(r *consent.Record) bool { return !r.Call.ConnectedAt.IsZero() })
+	c := h.svc.find(h.callID())
+	var before sdp.Agreed
+	require.NoError(t, c.do(h.ctx, func() { before = c.agent.agreed }))
+	stale := c.inDialog(c.agent, "another dialog")
+	other := closedAddr(t)
+	local := sdp.Local{Addr: other.Addr(), Port: int(other.Port()), ID: 9, Version: 1}
+	_, err := stale.Offer(sdp.NewOffer(local, []sdp.Codec{sdp.PCMA()}).Marshal())
+	require.ErrorIs(t, err, errNotUp)
+	stale.Offered(sdp.NewOffer(local, []sdp.Codec{sdp.PCMA()}).Marshal())
+	require.NoError(t, c.do(h.ctx, func() { require.Equal(t, before.Remote, c.agent.agreed.Remote) }))
+	require.NoError(t, line.Hangup(h.ctx))
+	h.ended()
+	_, err = stale.Offer(nil)
+	require.Error(t, err)
 }

@@ -122,7 +122,7 @@ func (c *Call) try(ctx context.Context, t *target.Hop) error {
 		Target: t.URI(), Called: c.route.to, Caller: c.route.from, Headers: headers, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
-		CallID:   callID, InDialog: c.inDialog(c.agent),
+		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
 	})
 	if err != nil {
 		return err

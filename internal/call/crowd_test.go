@@ -28,10 +28,11 @@ func TestEverybodyMayWantSomethingAtOnce(t *testing.T) {
 	h.live("copies", func(*consent.Record) bool { return m.packets() > 0 })
 	c := h.svc.find(h.callID())
 	var crowd sync.WaitGroup
-	for _, p := range []*party{c.caller, c.agent} {
+	connected := h.live("the connection", func(r *consent.Record) bool { return r.Call.PlatformCallID != "" })
+	for id, p := range map[string]*party{h.callID(): c.caller, connected.Call.PlatformCallID: c.agent} {
 		far := line.MediaAddr()
 		crowd.Go(func() { // re-INVITEs, with and without an offer
-			legs := c.inDialog(p)
+			legs := c.inDialog(p, id)
 			local := sdp.Local{Addr: far.Addr(), Port: int(far.Port()), ID: 7, Version: 2}
 			for i := range 30 {
 				local.Version++
