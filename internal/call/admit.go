@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"consentgw/consent"
+	"consentgw/internal/config"
 	"consentgw/internal/media"
 	"consentgw/internal/sdp"
 	"consentgw/sip"
@@ -52,10 +53,32 @@ func (s *Service) refuse(in *sip.Incoming, trunk string, r *refusal) {
 	}
 }
 
+// proven reports whether the sender knows what its trunk asks of it. If not, the
+// INVITE has been answered with 407 and a challenge.
+func (s *Service) proven(in *sip.Incoming, t config.Trunk) bool {
+	if t.Auth == nil {
+		return true
+	}
+	ok, err := in.Authenticate(sip.Challenge{Realm: t.Auth.Realm, Username: t.Auth.Username, Password: string(t.Auth.Password)})
+	if ok {
+		return true
+	}
+	word := "challenged"
+	if err != nil {
+		word = "wrong_credentials"
+		s.Log.Warn("call refused", "trunk", t.Name, "code", 407, "reason", word, "source", in.Source().Addr())
+	}
+	s.Metrics.Invite(t.Name, "407", word)
+	return false
+}
+
 // admit holds an INVITE against the plan and takes what the call will need, so
 // that a gateway without ports says so before the phone is answered. A call
 // that is admitted has a record from here on, whatever becomes of it.
 func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
+	if ok, wait := s.Plan.rates[j.trunk.Name].Take(s.Now()); !ok {
+		return nil, refuseTrunkRate.after(wait)
+	}
 	if j.platform.Targets.AllDown() {
 		return nil, refuseNoTarget
 	}

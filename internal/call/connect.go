@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"consentgw/consent"
+	"consentgw/internal/config"
 	"consentgw/internal/target"
 	"consentgw/prompts"
 	"consentgw/sip"
@@ -123,6 +124,7 @@ func (c *Call) try(ctx context.Context, t *target.Hop) error {
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
+		Auth: credentials(t.Target), TLS: clientTLS(t.Target),
 	})
 	if err != nil {
 		return err
@@ -200,4 +202,21 @@ func failureWord(err error) string {
 		return "unreachable"
 	}
 	return "failed"
+}
+
+// credentials are what a target's challenge is answered with; nil: nothing.
+func credentials(t config.Target) *sip.Credentials {
+	if t.Auth == nil {
+		return nil
+	}
+	return &sip.Credentials{Username: t.Auth.Username, Password: string(t.Auth.Password)}
+}
+
+// clientTLS is what a connection to a target shows and trusts; nil: no
+// certificate, and the authorities of the platform's side.
+func clientTLS(t config.Target) *sip.ClientTLS {
+	if t.TLS == nil {
+		return nil
+	}
+	return &sip.ClientTLS{CertFile: t.TLS.Cert, KeyFile: t.TLS.Key, CAFile: t.TLS.CA}
 }

@@ -152,14 +152,12 @@ type journey struct {
 }
 
 // find takes an INVITE to its trunk and its route, or says why it may not go on.
-func (p *Plan) find(source netip.Addr, from, to string, now time.Time) (journey, *refusal) {
+// identities are the names that the sender's certificate proves.
+func (p *Plan) find(source netip.Addr, identities []string, from, to string, now time.Time) (journey, *refusal) {
 	j := journey{}
 	var ok bool
-	if j.trunk, ok = p.table.Trunk(source.Unmap(), nil); !ok {
+	if j.trunk, ok = p.table.Trunk(source.Unmap(), identities); !ok {
 		return j, refuseUnknownTrunk
-	}
-	if ok, wait := p.rates[j.trunk.Name].Take(now); !ok {
-		return j, refuseTrunkRate.after(wait)
 	}
 	choice, ok := p.table.Match(j.trunk.Name, from, to, now)
 	if !ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"consentgw/internal/call"
 	"consentgw/internal/config"
@@ -18,6 +19,13 @@ import (
 func Check(ctx context.Context, cfg *config.Config) (failures, warnings []error) {
 	if err := unsupported(cfg); err != nil {
 		failures = append(failures, err)
+	}
+	for _, f := range cfg.CheckFiles(time.Now()) {
+		if f.Severity == config.Error {
+			failures = append(failures, errors.New(f.Text))
+		} else {
+			warnings = append(warnings, errors.New(f.Text))
+		}
 	}
 	library, err := prompts.Open(cfg.Prompts.Dir)
 	if err != nil {

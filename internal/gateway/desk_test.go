@@ -10,6 +10,7 @@ import (
 
 	"consentgw/internal/phone"
 	"consentgw/internal/sdp"
+	"consentgw/sip"
 )
 
 // lockedWriter lets many goroutines write one log.
@@ -32,6 +33,8 @@ type desk struct {
 	early  bool          // sends early media before it picks up
 	rings  time.Duration // before it picks up
 	codecs []sdp.Codec
+	// password that it asks the gateway for; empty: none
+	password string
 
 	phone *phone.Phone
 	mute  net.PacketConn // of a silent or dead desk
@@ -96,6 +99,11 @@ func (d *desk) ring(ctx context.Context, r *phone.Ring) {
 	if d.refuse != 0 {
 		r.Reject(d.refuse, "Not now")
 		return
+	}
+	if d.password != "" {
+		if ok, _ := r.Authenticate(sip.Challenge{Realm: "center", Username: "gateway", Password: d.password}); !ok {
+			return
+		}
 	}
 	d.change(func() { d.seen = append(d.seen, a) })
 	line, err := d.pick(ctx, r)

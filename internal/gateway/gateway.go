@@ -125,7 +125,7 @@ func (g *Gateway) openSides() error {
 			listen = append(listen, a.String())
 		}
 		if len(listen) > 0 {
-			endpoint, err := sip.Listen(sip.Config{Listen: listen, Log: g.opt.Log})
+			endpoint, err := sip.Listen(sip.Config{Listen: listen, Log: g.opt.Log, TLS: serverTLS(s.cfg.TLS)})
 			if err != nil {
 				return fmt.Errorf("listen.%s.sip: %w", s.name, err)
 			}
@@ -134,6 +134,14 @@ func (g *Gateway) openSides() error {
 		s.side.ports = media.NewPorts(media.PortsConfig{Addr: s.cfg.Media, Low: s.cfg.Ports.Low, High: s.cfg.Ports.High, Rest: g.opt.Rest, Engine: engine})
 	}
 	return nil
+}
+
+// serverTLS is how a side shows who it is; nil: it has no TLS listener.
+func serverTLS(c *config.TLS) *sip.TLS {
+	if c == nil {
+		return nil
+	}
+	return &sip.TLS{CertFile: c.Cert, KeyFile: c.Key, CAFile: c.CA, ClientAuth: sip.ClientAuth(c.ClientAuth)}
 }
 
 func storeTimeout(cfg *config.Config) time.Duration {

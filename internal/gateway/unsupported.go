@@ -18,15 +18,11 @@ func unsupported(cfg *config.Config) error {
 		}
 	}
 	for _, t := range cfg.Trunks {
-		refuse(t.Auth != nil, "trunk %q: auth", t.Name)
-		refuse(len(t.TLSNames) > 0, "trunk %q: tls", t.Name)
 		refuse(t.SRTP != "" && t.SRTP != config.SRTPOff, "trunk %q: srtp: %s", t.Name, t.SRTP)
 	}
 	for _, p := range cfg.Platforms {
 		refuse(p.Headers != "" && p.Headers != "generic", "platform %q: headers: %s", p.Name, p.Headers)
 		for _, t := range p.Targets {
-			refuse(t.Auth != nil, "platform %q: auth of a target", p.Name)
-			refuse(t.TLS != nil || t.Transport == "tls", "platform %q: TLS to a target", p.Name)
 			refuse(t.FromHost != "" || t.Host != "", "platform %q: host and from_host of a target", p.Name)
 		}
 	}

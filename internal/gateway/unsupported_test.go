@@ -12,7 +12,6 @@ import (
 func TestWhatIsNotSupportedYetIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	for name, ask := range map[string]func(*config.Config){
-		`trunk "carrier": auth`:           func(c *config.Config) { c.Trunks[0].Auth = &config.Auth{Username: "u"} },
 		`trunk "carrier": srtp: required`: func(c *config.Config) { c.Trunks[0].SRTP = config.SRTPRequired },
 		`policy "ask": dial: during_notice`: func(c *config.Config) {
 			c.Policies[0].Dial = config.DialDuringNotice

@@ -23,6 +23,7 @@ import (
 // Config describes a phone.
 type Config struct {
 	Listen string       // such as "udp:127.0.0.1:0"
+	TLS    *sip.TLS     // of a listener "tls:127.0.0.1:0"
 	Codecs []sdp.Codec  // what it speaks, in its order; nil: PCMA, PCMU, telephone-event
 	Log    *slog.Logger // nil: nothing is logged
 	// T1 is how soon its signalling is repeated (RFC 3261 17.1.1.1), and 64 of
@@ -51,7 +52,7 @@ func New(cfg Config) (*Phone, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	endpoint, err := sip.Listen(sip.Config{Listen: []string{cfg.Listen}, UserAgent: "consentgw-phone", T1: cfg.T1, Log: cfg.Log})
+	endpoint, err := sip.Listen(sip.Config{Listen: []string{cfg.Listen}, TLS: cfg.TLS, UserAgent: "consentgw-phone", T1: cfg.T1, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +99,8 @@ type Dial struct {
 	Called string
 	CallID string                   // random if empty
 	SDP    func(offer *sdp.Session) // changes the offer before it is sent; may be nil
+	Auth   *sip.Credentials         // answers a challenge; may be nil
+	TLS    *sip.ClientTLS           // of a target by TLS; may be nil
 }
 
 // Call dials and returns when the other end has answered. The line is up and
@@ -113,7 +116,7 @@ func (p *Phone) Call(ctx context.Context, d Dial) (*Line, error) {
 	}
 	l.offered = offer
 	leg, err := p.endpoint.Dial(ctx, sip.Invite{Target: d.Target, Caller: d.Caller, Called: d.Called, CallID: d.CallID,
-		Offer: offer.Marshal(), InDialog: l.inDialog()})
+		Offer: offer.Marshal(), InDialog: l.inDialog(), Auth: d.Auth, TLS: d.TLS})
 	if err != nil {
 		l.close()
 		return nil, err
