@@ -59,7 +59,7 @@ func TestAChallengeOfATargetIsAnswered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := start(t, Handler{})
 			p := udpPeer(t)
-			got := dial(t.Context(), e, Invite{Target: p.target(), Called: "+31205550123", Trust: Trust{Auth: us}})
+			got := dial(t.Context(), e, Invite{Target: p.target(), Called: "+31205550123", Auth: us})
 			first := p.expect("INVITE")
 			assert.Empty(t, first.get(tt.header))
 			p.asks(first, tt.status, tt.challenges...)
@@ -101,7 +101,7 @@ func TestAChallengeIsAnsweredOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := start(t, Handler{})
 			p := udpPeer(t)
-			got := dial(t.Context(), e, Invite{Target: p.target(), Trust: Trust{Auth: tt.auth}})
+			got := dial(t.Context(), e, Invite{Target: p.target(), Auth: tt.auth})
 			challenges := append([]string{challenge}, tt.then...)
 			for i := range tt.tries {
 				p.asks(p.until("INVITE"), "407 Proxy Authentication Required", challenges[min(i, len(challenges)-1)])
@@ -121,7 +121,7 @@ func TestChallengesThatWeCannotAnswerAreTheResult(t *testing.T) {
 		`Basic realm="p"`, `Digest realm="p", nonce="n", algorithm=SHA-3`, `Digest realm="p", nonce="n", qop="auth-int"`, `Digest realm="p"`,
 	} {
 		p := udpPeer(t)
-		got := dial(t.Context(), e, Invite{Target: p.target(), Trust: Trust{Auth: &Credentials{"us", "secret"}}})
+		got := dial(t.Context(), e, Invite{Target: p.target(), Auth: &Credentials{"us", "secret"}})
 		p.asks(p.expect("INVITE"), "401 Unauthorized", challenge)
 		p.expect("ACK")
 		require.ErrorContains(t, receive(t, got).err, "401")
@@ -143,7 +143,7 @@ func TestInADialogOnlyTheRealmThatChallengedTheInviteIsAnswered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := start(t, Handler{})
 			p := udpPeer(t)
-			got := dial(t.Context(), e, Invite{Target: p.target(), Trust: Trust{Auth: us}})
+			got := dial(t.Context(), e, Invite{Target: p.target(), Auth: us})
 			inv := p.expect("INVITE")
 			if tt.challenged {
 				p.asks(inv, "401 Unauthorized", `Digest realm="p", nonce="n1", qop="auth"`)
@@ -178,7 +178,7 @@ func TestInADialogOnlyTheRealmThatChallengedTheInviteIsAnswered(t *testing.T) {
 func TestAChallengeFromElsewhereIsNotAnsweredInADialog(t *testing.T) {
 	e := start(t, Handler{})
 	p, elsewhere := udpPeer(t), udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target(), Trust: Trust{Auth: &Credentials{"us", "secret"}}})
+	got := dial(t.Context(), e, Invite{Target: p.target(), Auth: &Credentials{"us", "secret"}})
 	p.asks(p.expect("INVITE"), "401 Unauthorized", `Digest realm="p", nonce="n1", qop="auth"`)
 	p.expect("ACK")
 	inv := p.expect("INVITE")
@@ -197,7 +197,7 @@ func TestAChallengeAndATooShortSessionAreBothMetInOneCall(t *testing.T) {
 	us := Credentials{"us", "secret"}
 	e := start(t, Handler{})
 	p := udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target(), Trust: Trust{Auth: &us}, InDialog: InDialog{
+	got := dial(t.Context(), e, Invite{Target: p.target(), Auth: &us, InDialog: InDialog{
 		SessionTimer: &SessionTimer{Interval: 1800 * time.Second, Min: 90 * time.Second},
 	}})
 	p.asks(p.expect("INVITE"), "401 Unauthorized", `Digest realm="p", nonce="n1", qop="auth"`)

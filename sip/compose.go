@@ -34,7 +34,7 @@ func (e *Endpoint) compose(t target, inv Invite, a attempt) *siplib.Request {
 // supported names the extensions that the INVITE offers.
 func (i *Invite) supported(t SessionTimer) []string {
 	var tags []string
-	if i.Reliable != ReliableIfRequired {
+	if i.Extensions.Reliable != ReliableIfRequired {
 		tags = append(tags, "100rel")
 	}
 	if t.on() {
@@ -44,10 +44,10 @@ func (i *Invite) supported(t SessionTimer) []string {
 }
 
 func (i *Invite) required() []string {
-	if i.Reliable != ReliableAlways {
-		return i.Require
+	if i.Extensions.Reliable != ReliableAlways {
+		return i.Extensions.Require
 	}
-	return append([]string{"100rel"}, i.Require...)
+	return append([]string{"100rel"}, i.Extensions.Require...)
 }
 
 // checkParams refuses what is no header parameter, "name" or "name=value".

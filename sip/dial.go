@@ -16,8 +16,12 @@ type Invite struct {
 	// "sips:host" and ";transport=tls" go over TLS, port 5061. A name without a
 	// port is looked up as a service (RFC 3263).
 	Target string
-	// Trust is how the target and we prove to each other who we are.
-	Trust Trust
+	// TLS is for targets that are reached by TLS; nil: we show what our TLS
+	// listeners show, and trust what Config.TLS trusts.
+	TLS *ClientTLS
+	// Auth answers a digest challenge of the target; nil: a 401 or 407 is the
+	// result of the call.
+	Auth *Credentials
 	// Called is the user part of the request URI and of To; "": the user part
 	// of Target. It is escaped as needed.
 	Called string
@@ -33,11 +37,8 @@ type Invite struct {
 	// Body is sent in place of Offer if it has bytes; the answer is the session
 	// description of the response.
 	Body Body
-	// Require names extensions that the far end must support.
-	Require []string
-	// Reliable says whether the far end may, or must, make its provisional
-	// responses reliable. Those that are get their PRACK in any case.
-	Reliable Reliable
+	// Extensions are those that the far end may, or must, use.
+	Extensions Extensions
 	// Present says more about who calls, and hides what is not to be told.
 	Present Presentation
 	// FirstResponse is how long to wait for any response at all; default 4 s.
@@ -53,21 +54,13 @@ type Invite struct {
 	InDialog InDialog
 }
 
-// Trust is how a target and we prove to each other who we are.
-type Trust struct {
-	// TLS is for targets that are reached by TLS; nil: we show what our TLS
-	// listeners show, and trust what Config.TLS trusts.
-	TLS *ClientTLS
-	// Auth answers a digest challenge of the target; nil: a 401 or 407 is the
-	// result of the call.
-	Auth *Credentials
-}
-
-func (t *Trust) check() error {
-	if t.Auth != nil && hasControl(t.Auth.Username+t.Auth.Password) {
-		return errors.New("sip: the credentials hold a control character")
-	}
-	return nil
+// Extensions are what a call makes use of beyond RFC 3261.
+type Extensions struct {
+	// Require names extensions that the far end must support.
+	Require []string
+	// Reliable says whether the far end may, or must, make its provisional
+	// responses reliable. Those that are get their PRACK in any case.
+	Reliable Reliable
 }
 
 const (
@@ -90,8 +83,11 @@ func (i *Invite) prepare() (target, error) {
 	case len(i.Offer) == 0 && len(i.Body.Bytes) == 0:
 		return t, errors.New("sip: an INVITE without an offer")
 	}
+	if i.Auth != nil && hasControl(i.Auth.Username+i.Auth.Password) {
+		return t, errors.New("sip: the credentials hold a control character")
+	}
 	for _, err := range []error{
-		i.Trust.check(), checkHeaders(i.Headers), i.Body.check(), checkTags(i.Require), i.Present.check(),
+		checkHeaders(i.Headers), i.Body.check(), checkTags(i.Extensions.Require), i.Present.check(),
 	} {
 		if err != nil {
 			return t, err
@@ -156,7 +152,7 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 		return nil, ErrNotServing
 	}
 	defer e.leave(&e.sends)
-	hops, err := e.hops(ctx, t, inv.Trust.TLS)
+	hops, err := e.hops(ctx, t, inv.TLS)
 	if err != nil {
 		return nil, err
 	}

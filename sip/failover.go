@@ -20,7 +20,7 @@ func (e *Endpoint) try(ctx context.Context, hops []hop, inv Invite, dial func(In
 		}
 	}
 	for _, h := range hops {
-		h.auth = newAuthorizer(inv.Trust.Auth)
+		h.auth = newAuthorizer(inv.Auth)
 		a := attempt{hop: h, tag: newToken(), seq: 1}
 		leg, err = dial(inv, a)
 		for (h.auth.learn(err) || a.lengthen(err)) && ctx.Err() == nil {

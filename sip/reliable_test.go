@@ -258,7 +258,7 @@ func TestEveryReliableResponseGetsOnePRACKInOrder(t *testing.T) {
 	e := start(t, Handler{})
 	p, q := udpPeer(t), udpPeer(t)
 	progress := make(chan string, 8)
-	got := dial(t.Context(), e, Invite{Target: p.target(), Reliable: ReliableIfSupported, Progress: func(code int, sdp []byte) {
+	got := dial(t.Context(), e, Invite{Target: p.target(), Extensions: Extensions{Reliable: ReliableIfSupported}, Progress: func(code int, sdp []byte) {
 		progress <- fmt.Sprint(code, " ", len(sdp))
 	}})
 	inv := p.expect("INVITE")
@@ -306,7 +306,7 @@ func TestEveryReliableResponseGetsOnePRACKInOrder(t *testing.T) {
 func TestADifferentAnswerAfterAReliableOneIsBelieved(t *testing.T) {
 	e := start(t, Handler{})
 	p := udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target(), Reliable: ReliableAlways})
+	got := dial(t.Context(), e, Invite{Target: p.target(), Extensions: Extensions{Reliable: ReliableAlways}})
 	inv := p.expect("INVITE")
 	assert.Equal(t, "100rel", inv.get("Require"))
 	p.respond(inv, "183 Session Progress", reply{tag: "callee", body: testOffer, headers: []string{"Require: 100rel", "RSeq: 1"}})
@@ -322,7 +322,7 @@ func TestADifferentAnswerAfterAReliableOneIsBelieved(t *testing.T) {
 func TestEveryForkHasPRACKsOfItsOwnAndTheLosersAreReleased(t *testing.T) {
 	e := start(t, Handler{})
 	p := udpPeer(t)
-	got := dial(t.Context(), e, Invite{Target: p.target(), Reliable: ReliableIfSupported})
+	got := dial(t.Context(), e, Invite{Target: p.target(), Extensions: Extensions{Reliable: ReliableIfSupported}})
 	inv := p.expect("INVITE")
 	for _, tag := range []string{"one", "two"} {
 		p.respond(inv, "180 Ringing", reply{tag: tag, headers: []string{"Require: 100rel", "RSeq: 5"}})
@@ -361,7 +361,7 @@ func TestTwoEndpointsUseReliableResponses(t *testing.T) {
 		})
 		b, a := start(t, h), start(t, Handler{})
 		d := receive(t, dial(t.Context(), a, Invite{
-			Target: "sip:" + b.first(transport).String() + ";transport=" + transport, Reliable: ReliableAlways,
+			Target: "sip:" + b.first(transport).String() + ";transport=" + transport, Extensions: Extensions{Reliable: ReliableAlways},
 		}))
 		require.NoError(t, d.err)
 		assert.Equal(t, testAnswer, string(d.leg.SDP()))

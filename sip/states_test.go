@@ -248,7 +248,7 @@ func TestWhateverHappensToADialedCallAtAnyStageItIsReleased(t *testing.T) {
 				p := udpPeer(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				got := dial(ctx, e, Invite{Target: p.target(), Reliable: ReliableIfSupported, FirstResponse: soon / 10, Answer: soon / 10,
+				got := dial(ctx, e, Invite{Target: p.target(), Extensions: Extensions{Reliable: ReliableIfSupported}, FirstResponse: soon / 10, Answer: soon / 10,
 					InDialog: InDialog{Offer: func([]byte) ([]byte, error) { return []byte(testAnswer), nil }}})
 				inv := p.expect("INVITE")
 				step(p, inv)

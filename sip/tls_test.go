@@ -158,9 +158,9 @@ func TestACallGoesOutByTLS(t *testing.T) {
 	cfg.ClientAuth = tls.RequireAndVerifyClientCert
 	l := listenTLS(t, cfg)
 	cert, key := a.issue("us", named{cn: "us"})
-	got := dial(t.Context(), e, Invite{Target: l.target(), Called: "+31205550123", Trust: Trust{TLS: &ClientTLS{
+	got := dial(t.Context(), e, Invite{Target: l.target(), Called: "+31205550123", TLS: &ClientTLS{
 		CertFile: cert, KeyFile: key, CAFile: a.ca(), ServerName: "platform.example",
-	}}})
+	}})
 	p := l.accept()
 	inv := p.expect("INVITE sip:+31205550123@" + l.Addr().String() + ";transport=tls SIP/2.0")
 	assert.Contains(t, inv.get("Via"), "SIP/2.0/TLS "+e.tls().String())
@@ -203,7 +203,7 @@ func TestAServerThatIsNotWhoWeCallIsNotSpokenTo(t *testing.T) {
 					_ = c.Close()
 				}
 			}()
-			_, err := e.Dial(t.Context(), Invite{Target: l.target(), Trust: Trust{TLS: &tt.client}, Offer: []byte(testOffer), Called: "+31205550123"})
+			_, err := e.Dial(t.Context(), Invite{Target: l.target(), TLS: &tt.client, Offer: []byte(testOffer), Called: "+31205550123"})
 			require.ErrorContains(t, err, tt.want)
 			assert.NotContains(t, err.Error(), "+3120")
 		})
@@ -223,7 +223,7 @@ func TestAServerThatWantsACertificateWeDoNotHaveIsUnreachable(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	_, err := e.Dial(t.Context(), Invite{Target: l.target(), Trust: Trust{TLS: &ClientTLS{CAFile: a.ca()}}, Offer: []byte(testOffer)})
+	_, err := e.Dial(t.Context(), Invite{Target: l.target(), TLS: &ClientTLS{CAFile: a.ca()}, Offer: []byte(testOffer)})
 	require.ErrorIs(t, err, ErrUnreachable)
 }
 

@@ -94,7 +94,7 @@ func (e *Endpoint) Options(ctx context.Context, target string) (code int, err er
 	return e.OptionsTLS(ctx, target, nil)
 }
 
-// OptionsTLS is Options for a target that is reached by TLS, with what Trust.TLS
+// OptionsTLS is Options for a target that is reached by TLS, with what Invite.TLS
 // is for calls.
 func (e *Endpoint) OptionsTLS(ctx context.Context, target string, files *ClientTLS) (code int, err error) {
 	if _, err := e.serveContext(); err != nil {

@@ -160,7 +160,7 @@ func TestUpdatesOfTheCalledSideBeforeItsAnswer(t *testing.T) {
 	e := start(t, Handler{})
 	p := udpPeer(t)
 	offers := make(chan string, 1)
-	got := dial(t.Context(), e, Invite{Target: p.target(), Reliable: ReliableIfSupported, InDialog: InDialog{Offer: func(sdp []byte) ([]byte, error) {
+	got := dial(t.Context(), e, Invite{Target: p.target(), Extensions: Extensions{Reliable: ReliableIfSupported}, InDialog: InDialog{Offer: func(sdp []byte) ([]byte, error) {
 		offers <- string(sdp)
 		return []byte(testOffer), nil
 	}}})
@@ -218,7 +218,7 @@ func TestBodiesTagsAndContactParametersGoOutInTheWholeDialog(t *testing.T) {
 	metadata := Body{"multipart/mixed;boundary=x", []byte("--x\r\nContent-Type: application/sdp\r\n\r\n" + testOffer +
 		"\r\n--x\r\nContent-Type: application/rs-metadata+xml\r\n\r\n<recording/>\r\n--x--\r\n")}
 	got := dial(t.Context(), e, Invite{
-		Target: p.target(), Offer: []byte("v=0 not this"), Body: metadata, Require: []string{"siprec"},
+		Target: p.target(), Offer: []byte("v=0 not this"), Body: metadata, Extensions: Extensions{Require: []string{"siprec"}},
 		Present:  Presentation{ContactParams: []string{"+sip.src", `+x="y"`}},
 		InDialog: InDialog{Offer: func([]byte) ([]byte, error) { return []byte(testOffer), nil }},
 	})
@@ -265,7 +265,7 @@ func TestWhatMustNotBeSentIsRefusedBeforeAnythingIs(t *testing.T) {
 	for name, inv := range map[string]Invite{
 		"a body without a type":         {Body: Body{Bytes: []byte("x")}},
 		"a body type with a line break": {Body: Body{"a/b\r\nX: y", []byte("x")}},
-		"a tag with a line break":       {Require: []string{"a\r\nX: y"}},
+		"a tag with a line break":       {Extensions: Extensions{Require: []string{"a\r\nX: y"}}},
 		"a contact parameter too many":  {Present: Presentation{ContactParams: []string{"a;b"}}},
 		"a contact value with a break":  {Present: Presentation{ContactParams: []string{"a=b\nc"}}},
 		"an asserted identity":          {Present: Presentation{Asserted: []string{"sip:a@b>, <sip:c@d"}}},
