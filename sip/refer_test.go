@@ -113,7 +113,7 @@ func TestRefersThatAreRefused(t *testing.T) {
 			tag := p.call(e.udp(), request{}).tag("To")
 			leg := receive(t, legs)
 			p.request(e.udp(), refer(2, tag, tt.headers...))
-			got := p.expect(tt.want)
+			got := p.until(tt.want)
 			if tt.handle == nil {
 				assert.Equal(t, allowed, got.get("Allow"))
 			}
