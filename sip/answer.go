@@ -11,6 +11,10 @@ import (
 // headers and repeats it, from T1 doubling to 4 s, until the ACK, which it
 // waits for (RFC 3261 section 13.3.1.4).
 //
+// If the INVITE had no offer, sdp is ours, and Leg.SDP is the answer that the
+// ACK held, nil if it held none. If the session description was sent reliably
+// by Progress, it is not sent again, and sdp is not used.
+//
 // Errors: ErrCancelled if the caller cancelled first; a CANCEL that crosses the
 // 200 changes nothing. ErrNoACK after 64*T1; a BYE has been sent. A *ByeError
 // if the caller hung up before its ACK. ErrUnreachable if the 200 could not be
@@ -18,6 +22,10 @@ import (
 // as RFC 3261 section 15 allows a BYE. ErrAnswered after a final response.
 func (in *Incoming) Answer(ctx context.Context, sdp []byte, d InDialog, headers ...Header) (*Leg, error) {
 	if err := checkHeaders(headers); err != nil {
+		return nil, err
+	}
+	sdp, err := in.settleEarly(ctx, sdp)
+	if err != nil {
 		return nil, err
 	}
 	leg, err := in.accept(sdp, d, headers)
@@ -44,27 +52,30 @@ func (in *Incoming) accept(sdp []byte, d InDialog, headers []Header) (*Leg, erro
 	if err := in.open(); err != nil {
 		return nil, err
 	}
-	leg := newLeg(in.serverDialog(), "", d)
-	seq := in.req.CSeq().SeqNo
-	leg.remoteSeq, leg.sdp = int64(seq), in.Offer()
-	leg.slot <- struct{}{} // until the ACK: no re-INVITE of ours before it
-	ack := leg.expectACK(seq)
 	// Registered before the 200 is on its way: the ACK must find it.
-	in.e.registry.addLeg(leg)
-	res := in.build(200, "OK", sdp, headers...)
+	leg := in.earlyLeg()
+	seq := in.req.CSeq().SeqNo
+	ack := leg.expectACK(seq)
+	in.allow = allowedBy(d)
+	late := leg.answerWith(d, sdp)
+	t, timed := leg.timer().accept(in.req, timing{})
+	res := in.build(200, "OK", sdp, append(timed, headers...)...)
 	if err := in.send(res); err != nil {
 		leg.finish(err)
 		return nil, err
 	}
-	in.final, in.leg = true, leg
-	in.forget()
-	offered := leg.sdp != nil
+	in.closed()
+	in.leg = leg
 	run := func() {
 		defer in.e.guard("confirming an answer", nil)
 		req := leg.confirm(in.responder, res, seq, ack)
+		leg.setPending(settled)
 		<-leg.slot
-		if req != nil && !offered {
+		if req != nil && late {
 			leg.setSDP(sdpOf(req))
+		}
+		if req != nil && leg.timer().on() {
+			leg.setTiming(t)
 		}
 		if req == nil {
 			leg.hangUp("no ACK", ErrNoACK) // ends the context before Answer goes on
@@ -77,6 +88,40 @@ func (in *Incoming) accept(sdp []byte, d InDialog, headers []Header) (*Leg, erro
 		return nil, ErrNotServing
 	}
 	return leg, nil
+}
+
+// settleEarly waits for what RFC 3262 section 3 wants to be known before a 2xx.
+// It returns the session description to send, nil if the caller has it.
+func (in *Incoming) settleEarly(ctx context.Context, sdp []byte) ([]byte, error) {
+	in.mu.Lock()
+	leg := in.early
+	in.mu.Unlock()
+	if leg == nil {
+		return sdp, nil
+	}
+	agreed, err := leg.reliables.settle(ctx)
+	if agreed {
+		sdp = nil
+	}
+	return sdp, err
+}
+
+// answerWith makes the early leg the one that is about to be answered. It
+// reports whether sdp is an offer of ours, whose answer comes in the ACK.
+func (l *Leg) answerWith(d InDialog, sdp []byte) (late bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.handle = d
+	if len(sdp) == 0 {
+		return false
+	}
+	l.local = sdp
+	late = l.sdp == nil
+	l.pending = settled
+	if late {
+		l.pending = offered
+	}
+	return late
 }
 
 // confirm repeats a 2xx until its ACK, which it returns, or returns nil after

@@ -21,7 +21,7 @@ func TestACallIsAnsweredAndEndedByTheCaller(t *testing.T) {
 	assert.Empty(t, leg.Target())
 	assert.Equal(t, testAnswer, ok.body)
 	assert.Equal(t, allowed, ok.get("Allow"))
-	assert.Equal(t, []string{""}, ok.all("Supported"))
+	assert.Equal(t, []string{"100rel"}, ok.all("Supported"))
 	assert.Equal(t, "<sip:127.0.0.1:1;lr>", ok.get("Record-Route"))
 	assert.Equal(t, "<sip:"+e.udp().String()+";transport=udp>", ok.get("Contact"))
 

@@ -75,7 +75,7 @@ func (e *Endpoint) arriveRequest(req *siplib.Request) {
 		if a.fresh {
 			a.invite, a.tomb = e.registry.cancel(branchOf(req), time.Now())
 		}
-	case siplib.INVITE, siplib.INFO, siplib.UPDATE:
+	case siplib.INVITE, siplib.INFO, siplib.UPDATE, siplib.PRACK, siplib.REFER:
 		seq := req.CSeq().SeqNo
 		if l := e.registry.leg(dialogOf(req)); l != nil && l.order.arrive(seq) {
 			a.leg, a.seq = l, seq

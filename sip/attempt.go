@@ -1,13 +1,18 @@
 package sip
 
-import siplib "github.com/emiago/sipgo/sip"
+import (
+	"errors"
+
+	siplib "github.com/emiago/sipgo/sip"
+)
 
 // An attempt is one INVITE of a call. All to one address have the same From
 // and Call-ID (RFC 3261 section 8.1.3.5).
 type attempt struct {
-	hop hop
-	tag string // From
-	seq uint32 // CSeq
+	hop    hop
+	tag    string // From
+	seq    uint32 // CSeq
+	agreed timing // what the far end wants of a session timer
 }
 
 // mark makes an INVITE that of the attempt.
@@ -25,4 +30,15 @@ func setTag(params siplib.HeaderParams, tag string) {
 			params[i].V = tag
 		}
 	}
+}
+
+// lengthen says whether to try again because the far end wants a longer session
+// interval (RFC 4028 section 7.3), as often as that is plausible.
+func (a *attempt) lengthen(err error) bool {
+	var status *StatusError
+	if !errors.As(err, &status) || status.Code != 422 || status.minSE <= a.agreed.min || a.seq >= maxTries {
+		return false
+	}
+	a.agreed.min = status.minSE
+	return true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	siplib "github.com/emiago/sipgo/sip"
 	"github.com/stretchr/testify/assert"
@@ -190,6 +191,36 @@ func TestAChallengeFromElsewhereIsNotAnsweredInADialog(t *testing.T) {
 	elsewhere.asks(elsewhere.expect("BYE"), "401 Unauthorized", `Digest realm="p", nonce="n2", qop="auth"`)
 	require.NoError(t, receive(t, done))
 	elsewhere.silent()
+}
+
+func TestAChallengeAndATooShortSessionAreBothMetInOneCall(t *testing.T) {
+	us := Credentials{"us", "secret"}
+	e := start(t, Handler{})
+	p := udpPeer(t)
+	got := dial(t.Context(), e, Invite{Target: p.target(), Auth: &us, InDialog: InDialog{
+		SessionTimer: &SessionTimer{Interval: 1800 * time.Second, Min: 90 * time.Second},
+	}})
+	p.asks(p.expect("INVITE"), "401 Unauthorized", `Digest realm="p", nonce="n1", qop="auth"`)
+	p.expect("ACK")
+	second := p.expect("INVITE")
+	second.checks(t, "Authorization", "INVITE", us)
+	p.respond(second, "422 Session Interval Too Small", reply{tag: "callee", headers: []string{"Min-SE: 2400"}})
+	p.expect("ACK")
+	third := p.expect("INVITE")
+	assert.Equal(t, "00000002", third.checks(t, "Authorization", "INVITE", us)["nc"])
+	assert.Equal(t, []string{"3 INVITE", "2400"}, []string{third.get("CSeq"), third.get("Session-Expires")})
+	p.respond(third, "200 OK", reply{tag: "callee", body: testAnswer, headers: []string{"Allow: INVITE, UPDATE"}})
+	assert.Equal(t, "3 ACK", p.expect("ACK").get("CSeq"))
+	leg := receive(t, got).leg
+	done := make(chan error, 1)
+	go func() { _, err := leg.Update(t.Context(), []byte(testOffer2)); done <- err }()
+	p.asks(p.expect("UPDATE"), "401 Unauthorized", `Digest realm="p", nonce="n2", qop="auth"`)
+	again := p.expect("UPDATE")
+	again.checks(t, "Authorization", "UPDATE", us)
+	assert.Equal(t, []string{"5 UPDATE", testOffer2}, []string{again.get("CSeq"), again.body})
+	p.respond(again, "200 OK", reply{body: testAnswer})
+	require.NoError(t, receive(t, done))
+	p.respondToBye(leg)
 }
 
 func TestANilAuthorizerAnswersNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"strings"
 
 	siplib "github.com/emiago/sipgo/sip"
 )
@@ -13,7 +14,21 @@ import (
 // if it ends first, its cause is returned. The reason, if not "", goes into a
 // Reason header. Context ends at once.
 func (l *Leg) Bye(ctx context.Context, reason string) error {
-	l.hangUp(reason, ErrEnded)
+	return l.bye(ctx, reasonHeader(reason))
+}
+
+// ByeFor is Bye with a whole Reason header (RFC 3326), such as the Header of
+// the other leg's ByeError. One with control characters is refused: nothing is
+// sent then.
+func (l *Leg) ByeFor(ctx context.Context, reason string) error {
+	if err := checkValue("Reason", reason); err != nil {
+		return err
+	}
+	return l.bye(ctx, reason)
+}
+
+func (l *Leg) bye(ctx context.Context, reason string) error {
+	l.hangUpFor(reason, ErrEnded)
 	select {
 	case <-l.gone:
 		return nil
@@ -25,9 +40,23 @@ func (l *Leg) Bye(ctx context.Context, reason string) error {
 // hangUp ends the leg's context with the cause and sends a BYE in the
 // background. The second call does nothing.
 func (l *Leg) hangUp(reason string, cause error) {
+	l.hangUpFor(reasonHeader(reason), cause)
+}
+
+// reasonHeader is the Reason header for a text, "" for none.
+func reasonHeader(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "SIP;text=" + quoted(text)
+}
+
+// hangUpFor is hangUp with a whole Reason header.
+func (l *Leg) hangUpFor(reason string, cause error) {
 	l.mu.Lock()
 	first := !l.hung
 	l.hung = true
+	l.clock.stop()
 	l.mu.Unlock()
 	if !first {
 		return
@@ -64,7 +93,7 @@ func (d *dialog) sayBye(reason string, gone <-chan struct{}) {
 	defer cancel()
 	_, err := d.ask(ctx, siplib.BYE, func(req *siplib.Request) {
 		if reason != "" {
-			req.AppendHeader(siplib.NewHeader("Reason", "SIP;text="+quoted(reason)))
+			req.AppendHeader(siplib.NewHeader("Reason", reason))
 		}
 	})
 	if err != nil {
@@ -75,16 +104,32 @@ func (d *dialog) sayBye(reason string, gone <-chan struct{}) {
 // onBye handles a BYE of the far end, on a dialog or on one that the caller
 // gives up while it is early (RFC 3261 section 15).
 func (e *Endpoint) onBye(r responder) {
-	if l := e.find(r.req); l != nil {
-		l.onBye(r)
-		return
-	}
 	if in := e.registry.earlyIncoming(dialogOf(r.req)); in != nil && in.cancel() {
 		r.answer(200, "OK")
 		return
 	}
+	if l := e.find(r.req); l != nil && !l.dialing() {
+		l.onBye(r)
+		return
+	}
 	r.dismiss(refuse(481, "Call/Transaction Does Not Exist"))
 }
+
+// dialing says whether the leg is the early dialog of an INVITE of ours.
+func (l *Leg) dialing() bool { return l.target != "" && !l.up() }
+
+// up says whether the dialog is no longer early, and its answer acknowledged.
+func (l *Leg) up() bool {
+	select {
+	case <-l.confirmed:
+		return true
+	default:
+		return false
+	}
+}
+
+// maxReason is the longest Reason header that is passed on.
+const maxReason = 512
 
 // onBye ends the leg. It does not wait for its turn: a request that is still
 // being handled must not hold up the end of the call.
@@ -93,11 +138,15 @@ func (l *Leg) onBye(r responder) {
 		r.answer(500, "CSeq Out Of Order")
 		return
 	}
-	reason := ""
+	r.session = l.dialog.heard(r.req)
+	why := &ByeError{}
 	if v := headerValue(r.req, "Reason"); v != "" {
-		reason = reasonText(v)
+		why.Reason = reasonText(v)
+		if v = strings.ReplaceAll(v, "\t", " "); len(v) <= maxReason && !hasControl(v) {
+			why.Header = v
+		}
 	}
-	if !l.finish(&ByeError{Reason: reason}) {
+	if !l.finish(why) {
 		r.answer(481, "Call/Transaction Does Not Exist")
 		return
 	}

@@ -32,19 +32,35 @@ type Invite struct {
 	// Headers are added. Those that the dialog layer writes itself, and values
 	// with control characters, are refused before anything is sent.
 	Headers []Header
-	// Offer is our session description. It is required.
+	// Offer is our session description. It, or Body, is required.
 	Offer []byte
+	// Body is sent in place of Offer if it has bytes; the answer is the session
+	// description of the response.
+	Body Body
+	// Extensions are those that the far end may, or must, use.
+	Extensions Extensions
+	// Present says more about who calls, and hides what is not to be told.
+	Present Presentation
 	// FirstResponse is how long to wait for any response at all; default 4 s.
 	FirstResponse time.Duration
 	// Answer is how long to wait for a final response; default 180 s, the
 	// Timer C of RFC 3261 section 16.6.
 	Answer time.Duration
-	// Progress gets every provisional response but 100, repetitions included,
-	// in the order in which they came, one at a time, on Dial's goroutine.
+	// Progress gets every provisional response but 100, repetitions included
+	// unless they are reliable, in the order in which they came, one at a time, on Dial's goroutine.
 	// The session description is nil if there is none.
 	Progress func(code int, sdp []byte)
 	// InDialog is what the far end may do once it has answered.
 	InDialog InDialog
+}
+
+// Extensions are what a call makes use of beyond RFC 3261.
+type Extensions struct {
+	// Require names extensions that the far end must support.
+	Require []string
+	// Reliable says whether the far end may, or must, make its provisional
+	// responses reliable. Those that are get their PRACK in any case.
+	Reliable Reliable
 }
 
 const (
@@ -64,14 +80,23 @@ func (i *Invite) prepare() (target, error) {
 		return t, errors.New("sip: the called or the calling user holds a control character")
 	case len(i.CallID) > maxCallID || !isCallID(i.CallID):
 		return t, errors.New("sip: not a Call-ID")
-	case len(i.Offer) == 0:
+	case len(i.Offer) == 0 && len(i.Body.Bytes) == 0:
 		return t, errors.New("sip: an INVITE without an offer")
 	}
 	if i.Auth != nil && hasControl(i.Auth.Username+i.Auth.Password) {
 		return t, errors.New("sip: the credentials hold a control character")
 	}
-	if err := checkHeaders(i.Headers); err != nil {
-		return t, err
+	for _, err := range []error{
+		checkHeaders(i.Headers), i.Body.check(), checkTags(i.Extensions.Require), i.Present.check(),
+	} {
+		if err != nil {
+			return t, err
+		}
+	}
+	if timer := i.InDialog.SessionTimer; timer != nil {
+		if err := timer.check(); err != nil {
+			return t, err
+		}
 	}
 	if i.Called == "" {
 		i.Called = t.user
@@ -137,24 +162,18 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 // dial makes one attempt at a call.
 func (e *Endpoint) dial(ctx context.Context, t target, inv Invite, a attempt) (*Leg, error) {
 	h := a.hop
-	req := e.newRequest(siplib.INVITE, h, t.uri(inv.Called), inv.Caller, inv.CallID)
-	a.mark(req)
-	req.AppendHeader(siplib.NewHeader("Allow", allowed))
-	req.AppendHeader(siplib.NewHeader("Supported", ""))
-	for _, hdr := range inv.Headers {
-		req.AppendHeader(siplib.NewHeader(hdr.Name, hdr.Value))
-	}
-	req.AppendHeader(siplib.NewHeader("Content-Type", "application/sdp"))
-	req.SetBody(inv.Offer)
-	h.stamp(req)
-	call, err := e.invite(ctx, h, req, halfID{inv.CallID, param(req.From().Params, "tag")})
+	req := e.compose(t, inv, a)
+	call, err := e.invite(ctx, h, req, halfID{inv.CallID, a.tag})
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		return nil, err
 	}
-	d := &dialing{invitation: call, invite: inv, forks: make(map[string]*fork)}
+	d := &dialing{
+		invitation: call, invite: inv, timing: a.agreed,
+		forks: make(map[string]*fork), early: make(map[string]*earlyDialog),
+	}
 	return d.run(ctx)
 }
 
@@ -162,8 +181,10 @@ func (e *Endpoint) dial(ctx context.Context, t target, inv Invite, a attempt) (*
 type dialing struct {
 	*invitation
 	invite Invite
+	timing timing
 	forks  map[string]*fork // by To tag
 	won    *fork            // the one that became the leg
+	early  map[string]*earlyDialog
 }
 
 // run waits for the result and leaves the aftermath to a goroutine.
@@ -172,20 +193,23 @@ func (d *dialing) run(ctx context.Context) (*Leg, error) {
 	switch {
 	case err != nil:
 		d.settle()
+		d.dropEarly(nil, err)
 		d.spawnLinger(true)
 		return nil, err
 	case !res.IsSuccess():
 		d.settle()
+		err = statusError(res)
+		d.dropEarly(nil, err)
 		d.refused() // its ACK comes before another INVITE of the call
 		d.e.registry.removeInbox(d.branch)
-		return nil, statusError(res)
+		return nil, err
 	}
 	return d.answered(ctx, res)
 }
 
 // progress passes on a provisional response; a panic in there is survived.
 func (d *dialing) progress(res *siplib.Response) {
-	if d.invite.Progress == nil {
+	if !d.received(res) || d.invite.Progress == nil {
 		return
 	}
 	defer d.e.guard("reporting progress", nil)
@@ -194,18 +218,15 @@ func (d *dialing) progress(res *siplib.Response) {
 
 // answered makes the leg of the first 2xx.
 func (d *dialing) answered(ctx context.Context, res *siplib.Response) (*Leg, error) {
-	dlg := d.clientDialog(res)
-	leg := newLeg(dlg, d.invite.Target, d.invite.InDialog)
-	close(leg.confirmed) // a UAC may send BYE at any time, RFC 3261 section 15
-	leg.setSDP(sdpOf(res))
-	d.e.registry.addLeg(leg)
+	leg := d.legOf(res)
 	d.settle()
-	d.won = &fork{dialog: dlg}
-	d.forks[dlg.id.remote] = d.won
+	d.won = &fork{dialog: leg.dialog}
+	d.forks[leg.dialog.id.remote] = d.won
 	err := d.won.acknowledge()
 	if err != nil {
 		leg.hangUp("", err)
 	}
+	d.dropEarly(leg, ErrEnded)
 	d.spawnLinger(false)
 	select {
 	case <-d.e.draining:
@@ -220,6 +241,9 @@ func (d *dialing) answered(ctx context.Context, res *siplib.Response) (*Leg, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("acknowledging an answer: %w", err)
+	}
+	if leg.timer().on() {
+		leg.setTiming(leg.timer().agreed(res, d.timing))
 	}
 	return leg, nil
 }

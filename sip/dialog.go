@@ -26,13 +26,16 @@ type dialog struct {
 	// TCP or TLS often has no port that it could be called back on.
 	peer   netip.AddrPort
 	pinned bool
-	invite uint32      // the CSeq of the INVITE that we made it by
-	auth   *authorizer // answers challenges as it did for the INVITE; nil: none are
+	invite uint32 // the CSeq of the INVITE that we made it by
+	// contact holds what we say in our Contact about ourselves.
+	contact siplib.HeaderParams
+	auth    *authorizer // answers challenges as it did for the INVITE; nil: none are
 
-	mu     sync.Mutex   // guards what follows
-	target siplib.Uri   // the far end's Contact
-	routes []siplib.Uri // the route set
-	seq    uint32       // CSeq of our last request
+	mu      sync.Mutex   // guards what follows
+	target  siplib.Uri   // the far end's Contact
+	routes  []siplib.Uri // the route set
+	seq     uint32       // CSeq of our last request
+	session sessionPair
 }
 
 // serverDialog is the dialog of an INVITE that we answer.
@@ -44,6 +47,7 @@ func (in *Incoming) serverDialog() *dialog {
 		target: bareURI(&in.req.Contact().Address),
 		routes: recordRoutes(in.req),
 	}
+	d.session = sessionPair{in.earlyPolicy.SessionID, remoteSession(in.req)}
 	return d
 }
 
@@ -58,12 +62,18 @@ func (inv *invitation) clientDialog(res *siplib.Response) *dialog {
 		invite: inv.req.CSeq().SeqNo,
 		auth:   inv.hop.auth,
 		target: bareURI(&inv.req.Recipient),
-		routes: recordRoutes(res),
+		routes: responseRoutes(res),
 		seq:    inv.req.CSeq().SeqNo,
 	}
-	slices.Reverse(d.routes)
 	d.refresh(res)
 	return d
+}
+
+// responseRoutes is the route set that a response to an INVITE of ours makes.
+func responseRoutes(res *siplib.Response) []siplib.Uri {
+	routes := recordRoutes(res)
+	slices.Reverse(routes)
+	return routes
 }
 
 // bareURI copies a URI without the headers it may ask for.
@@ -145,9 +155,14 @@ func (d *dialog) build(ctx context.Context, method siplib.RequestMethod, seq uin
 	} {
 		req.AppendHeader(hdr)
 	}
-	if method == siplib.INVITE || method == siplib.UPDATE {
-		req.AppendHeader(h.contact())
-		req.AppendHeader(siplib.NewHeader("Allow", allowed))
+	switch method {
+	case siplib.INVITE, siplib.UPDATE, siplib.NOTIFY:
+		contact := h.contact()
+		contact.Params = d.contact.Clone()
+		req.AppendHeader(contact)
+	}
+	if s := d.sessionID(); s != "" && method != siplib.CANCEL {
+		req.AppendHeader(siplib.NewHeader("Session-ID", s))
 	}
 	req.SetBody(nil)
 	h.stamp(req)

@@ -17,7 +17,7 @@ func (e *Endpoint) onRequest(st *stack, req *siplib.Request, tx *siplib.ServerTx
 		return
 	}
 	defer e.leave()
-	r := responder{e, st, req, tx}
+	r := responder{e: e, stack: st, req: req, tx: tx}
 	defer e.guard("handling a request", func() { r.answer(500, "Server Internal Error") })
 	a := arrivalOf(req)
 	if a.verdict != Serve {
@@ -27,7 +27,7 @@ func (e *Endpoint) onRequest(st *stack, req *siplib.Request, tx *siplib.ServerTx
 	if a.leg != nil {
 		defer a.leg.order.leave(a.seq)
 	}
-	refused := admit(req)
+	refused := admit(req, e.extensions...)
 	if req.IsAck() {
 		// sipgo makes a transaction for an ACK that matches none, and keeps it
 		// for ever unless it is told not to.
@@ -58,6 +58,14 @@ func (e *Endpoint) route(r responder, a arrival) {
 		e.inDialog(r, (*Leg).onUpdate)
 	case siplib.INFO:
 		e.inDialog(r, (*Leg).onInfo)
+	case siplib.PRACK:
+		e.inDialog(r, (*Leg).onPrack)
+	case siplib.REFER:
+		if a.fresh {
+			r.dismiss(refuse(405, "Method Not Allowed", Header{"Allow", allowed}))
+			return
+		}
+		e.inDialog(r, (*Leg).onRefer)
 	case siplib.BYE:
 		e.onBye(r)
 	case siplib.CANCEL:
@@ -68,15 +76,15 @@ func (e *Endpoint) route(r responder, a arrival) {
 }
 
 // find returns the leg of an in-dialog request. A request that overtook the
-// answer to our own INVITE waits a moment for it.
+// answer to our own INVITE waits a moment for it; so does one that a far end
+// may not send before it has answered.
 func (e *Endpoint) find(req *siplib.Request) *Leg {
 	id := dialogOf(req)
-	if l := e.registry.leg(id); l != nil {
-		return l
-	}
+	l := e.registry.leg(id)
 	inv := e.registry.dialed(halfID{id.callID, id.local})
-	if inv == nil {
-		return nil
+	early := req.Method != siplib.INVITE && req.Method != siplib.BYE
+	if inv == nil || l != nil && early {
+		return l
 	}
 	timer := time.NewTimer(e.t1)
 	defer timer.Stop()
@@ -105,6 +113,7 @@ func (e *Endpoint) inDialog(r responder, handle func(*Leg, responder)) {
 		r.answer(500, "CSeq Out Of Order") // RFC 3261 section 12.2.2
 		return
 	}
+	r.allow, r.session, r.contact = allowedBy(l.handlers()), l.dialog.heard(r.req), l.dialog.contact
 	handle(l, r)
 }
 

@@ -8,6 +8,11 @@
 // 2xx retransmission, forks, CANCEL crossings, glare and admission are ours.
 // This is the only package of the gateway that imports sipgo.
 //
+// A provisional response makes an early dialog, which is a Leg already for what
+// the far end may do (Early.InDialog, Invite.InDialog) and becomes the leg that
+// Answer and Dial return. PRACK, UPDATE and session timers work on either side
+// of a call without the other.
+//
 // # Order
 //
 // sipgo starts a goroutine for every message, so the order in which messages

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"slices"
 	"strings"
 
 	siplib "github.com/emiago/sipgo/sip"
@@ -20,15 +21,18 @@ func refuse(code int, reason string, headers ...Header) *refusal {
 // supportedMethod says whether a method is one of allowed.
 func supportedMethod(m siplib.RequestMethod) bool {
 	switch m {
-	case siplib.INVITE, siplib.ACK, siplib.BYE, siplib.CANCEL, siplib.OPTIONS, siplib.INFO, siplib.UPDATE:
+	case siplib.INVITE, siplib.ACK, siplib.BYE, siplib.CANCEL, siplib.OPTIONS, siplib.INFO, siplib.UPDATE, siplib.PRACK:
 		return true
+	case siplib.REFER:
+		return true // within a dialog that takes it, see route
 	}
 	return false
 }
 
 // admit checks what sipgo's parser does not (trap 17, D2, D3), before any
 // state is made for a request. It returns nil if the request may come in.
-func admit(req *siplib.Request) *refusal {
+// The extensions are those that a peer may require.
+func admit(req *siplib.Request, extensions ...string) *refusal {
 	if r := admitMessage(req); r != nil {
 		return r
 	}
@@ -53,14 +57,23 @@ func admit(req *siplib.Request) *refusal {
 	if req.Method == siplib.ACK || req.Method == siplib.CANCEL {
 		return nil // neither may be refused for its extensions, RFC 3261 section 8.2.2.3
 	}
-	if tags := optionTags(req, "Require"); len(tags) > 0 {
-		// We support no extension that a peer may require.
+	if tags := unsupported(req, extensions); len(tags) > 0 {
 		return refuse(420, "Bad Extension", Header{"Unsupported", strings.Join(tags, ", ")})
 	}
-	if req.Method == siplib.INVITE || req.Method == siplib.UPDATE {
+	switch req.Method {
+	case siplib.INVITE, siplib.UPDATE:
 		return admitOffer(req)
+	case siplib.PRACK:
+		return admitBody(req)
 	}
 	return nil
+}
+
+// unsupported returns the option tags that a request requires in vain.
+func unsupported(req *siplib.Request, extensions []string) []string {
+	return slices.DeleteFunc(optionTags(req, "Require"), func(tag string) bool {
+		return slices.ContainsFunc(extensions, func(known string) bool { return strings.EqualFold(known, tag) })
+	})
 }
 
 // admitMessage checks what every request must have (RFC 3261 section 8.1.1).
@@ -118,6 +131,11 @@ func admitOffer(req *siplib.Request) *refusal {
 	if !acceptsSDP(req) {
 		return refuse(406, "Not Acceptable")
 	}
+	return admitBody(req)
+}
+
+// admitBody checks the body of a request that may carry a session description.
+func admitBody(req *siplib.Request) *refusal {
 	if !bodyAcceptable(req) {
 		return refuse(415, "Unsupported Media Type",
 			Header{"Accept", accepted}, Header{"Accept-Encoding", "identity"})

@@ -61,7 +61,7 @@ func badRequests() map[string]badRequest {
 		"an unknown scheme": {func(s string) string {
 			return strings.Replace(s, "INVITE sip:+31205550123@127.0.0.1", "INVITE foo:bar", 1)
 		}, "416 Unsupported URI Scheme"},
-		"an extension required":    {add("Require: 100rel, foo"), "420 Bad Extension"},
+		"an extension required":    {add("Require: 100rel, foo, timer"), "420 Bad Extension"},
 		"no Contact":               {line("Contact", ""), "400 Missing Contact"},
 		"two Contacts":             {add("m: <sip:x@127.0.0.1>"), "400 More Than One Contact"},
 		"a Contact list":           {line("Contact", "Contact: <sip:x@127.0.0.1>, <sip:y@127.0.0.1>"), "400 More Than One Contact"},
@@ -89,7 +89,7 @@ func TestTrap17ARequestIsCheckedBeforeAnyStateIsMade(t *testing.T) {
 			case strings.HasPrefix(tt.want, "405"):
 				assert.Equal(t, allowed, first.get("Allow"))
 			case strings.HasPrefix(tt.want, "420"):
-				assert.Equal(t, "100rel, foo", first.get("Unsupported"))
+				assert.Equal(t, "foo, timer", first.get("Unsupported"))
 			case strings.HasPrefix(tt.want, "415"):
 				assert.Equal(t, accepted, first.get("Accept"))
 			}
@@ -105,10 +105,17 @@ func TestTrap17ARequestIsCheckedBeforeAnyStateIsMade(t *testing.T) {
 func TestMethodsThatAreNotTakenGet405(t *testing.T) {
 	e := start(t, Handler{})
 	p := udpPeer(t)
-	for _, m := range []string{"REFER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "REGISTER", "NOTIFY", "PRACK"} {
+	for _, m := range []string{"SUBSCRIBE", "MESSAGE", "PUBLISH", "REGISTER", "NOTIFY"} {
 		p.request(e.udp(), request{method: m, toTag: "x"})
 		assert.Equal(t, allowed, p.expect("SIP/2.0 405").get("Allow"), m)
 	}
+}
+
+func TestAReferOutsideOfADialogGets405(t *testing.T) {
+	e := start(t, Handler{})
+	p := udpPeer(t)
+	p.request(e.udp(), request{method: "REFER", headers: []string{"Refer-To: <sip:x@127.0.0.1>"}})
+	assert.Equal(t, allowed, p.expect("SIP/2.0 405").get("Allow"))
 }
 
 func TestInDialogRequestsWithoutADialogGet481(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,8 +23,7 @@ type Endpoint struct {
 	secret    [32]byte // keys the To tags, see tagFor
 	sockets   []*socket
 	outgoing  *stack // TCP connections that we open
-	admission func(src netip.AddrPort, transport string) Verdict
-	keepAlive time.Duration
+	policy
 
 	registry registry
 	security security // TLS
@@ -32,8 +32,20 @@ type Endpoint struct {
 
 	// handler is set by Serve before anything is read, then constant.
 	handler Handler
+	// What a peer may require, and what we say we support; likewise.
+	extensions []string
+	supported  string
 
 	lifecycle
+}
+
+// A policy is what the configuration says of far ends: who may talk to us, and
+// how it is seen whether they are still there.
+type policy struct {
+	admission func(src netip.AddrPort, transport string) Verdict
+	keepAlive time.Duration
+	timer     SessionTimer
+	second    time.Duration // a second of session timers; shorter in tests
 }
 
 // Handler is what an endpoint calls. Both functions may run concurrently with
@@ -46,11 +58,15 @@ type Handler struct {
 	Invite func(ctx context.Context, in *Incoming)
 	// Options answers an OPTIONS outside of a dialog; nil: 200.
 	Options func() (code int, reason string)
+	// Supported names extensions that Invite takes care of, such as
+	// "replaces": a caller may require them.
+	Supported []string
 }
 
 func newEndpoint(cfg Config) (*Endpoint, error) {
 	e := &Endpoint{
-		log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1, admission: cfg.Admit, keepAlive: cfg.KeepAlive,
+		log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1,
+		policy: policy{admission: cfg.Admit, keepAlive: cfg.KeepAlive, timer: cfg.SessionTimer, second: time.Second},
 	}
 	e.lifecycle.setUp()
 	rand.Read(e.secret[:]) // never fails, crypto/rand
@@ -80,6 +96,9 @@ func (e *Endpoint) Serve(ctx context.Context, h Handler) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := checkTags(h.Supported); err != nil {
+		return err
+	}
 	if err := e.claim(ctx, h); err != nil {
 		return err
 	}
@@ -118,6 +137,11 @@ func (e *Endpoint) claim(ctx context.Context, h Handler) error {
 		return fmt.Errorf("%w: served before, or closed", ErrNotServing)
 	}
 	e.handler, e.ctx, e.phase = h, ctx, starting
+	e.extensions = append([]string{"100rel"}, h.Supported...)
+	if e.timer.on() {
+		e.extensions = append(e.extensions, "timer")
+	}
+	e.supported = strings.Join(e.extensions, ", ")
 	return nil
 }
 

@@ -35,7 +35,11 @@ type StatusError struct {
 	Code       int           // 300..699
 	Reason     string        // the far end's phrase, without control characters; not for logs
 	RetryAfter time.Duration // from Retry-After (RFC 3261 section 20.33), 0 if none
+	// Contacts are the URIs of a redirection, the most wanted first (RFC 3261
+	// section 20.10), 16 at most. Nothing here follows them. Not for logs.
+	Contacts []string
 
+	minSE   int      // of a 422
 	demands []demand // the challenges of a 401 or 407
 }
 
@@ -49,6 +53,10 @@ type ByeError struct {
 	// Reason is the text of the BYE's Reason header (RFC 3326), or its
 	// protocol and cause when it has no text, or "". Not for logs.
 	Reason string
+	// Header is the BYE's first Reason header as it came, at most 512 bytes,
+	// without control characters: it can be passed on by Leg.ByeFor. Not for
+	// logs.
+	Header string
 }
 
 // Error leaves the far end's text out: it may quote a number.

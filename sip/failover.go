@@ -23,7 +23,7 @@ func (e *Endpoint) try(ctx context.Context, hops []hop, inv Invite, dial func(In
 		h.auth = newAuthorizer(inv.Auth)
 		a := attempt{hop: h, tag: newToken(), seq: 1}
 		leg, err = dial(inv, a)
-		for h.auth.learn(err) && ctx.Err() == nil {
+		for (h.auth.learn(err) || a.lengthen(err)) && ctx.Err() == nil {
 			a.seq++
 			leg, err = dial(inv, a)
 		}

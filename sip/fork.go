@@ -40,7 +40,7 @@ func (d *dialing) onAnswer(res *siplib.Response) {
 		if len(d.forks) >= maxForks {
 			return
 		}
-		f = &fork{dialog: d.clientDialog(res)}
+		f = &fork{dialog: d.dialogFor(res)}
 		d.forks[tag] = f
 	}
 	if f.acknowledge() != nil || !first || f == d.won {

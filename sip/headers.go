@@ -8,7 +8,15 @@ import (
 )
 
 // allowed is the Allow header: the methods this endpoint takes.
-const allowed = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE"
+const allowed = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK"
+
+// allowedBy is the Allow header within a dialog.
+func allowedBy(d InDialog) string {
+	if d.Refer == nil {
+		return allowed
+	}
+	return allowed + ", REFER"
+}
 
 // accepted is the Accept header: the bodies an INVITE may carry.
 const accepted = "application/sdp, multipart/mixed"

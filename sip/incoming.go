@@ -24,9 +24,11 @@ type Incoming struct {
 	ctx context.Context
 	end context.CancelCauseFunc
 
-	mu    sync.Mutex // guards what follows, and is held while a response is sent
-	final bool       // a final response has been sent
-	leg   *Leg       // set by Answer
+	mu          sync.Mutex // guards what follows, and is held while a response is sent
+	earlyPolicy Early
+	final       bool // a final response has been sent
+	early       *Leg // set by the first Progress
+	leg         *Leg // set by Answer
 }
 
 // onInvite is the whole life of a call that came in.
@@ -36,6 +38,10 @@ func (e *Endpoint) onInvite(r responder) {
 		return
 	}
 	defer e.leave(&e.calls)
+	if ref := e.timer.tooBrief(r.req); ref != nil {
+		r.dismiss(ref)
+		return
+	}
 	in := e.newIncoming(r)
 	defer in.end(nil)
 	merged, cancelled := e.registry.addIncoming(in, time.Now())
@@ -64,6 +70,7 @@ func (e *Endpoint) onInvite(r responder) {
 		return // cancelled before anybody heard of it
 	}
 	r.answer(100, "Trying") // at once; sipgo would wait 200 ms
+	defer in.dropEarly()
 	defer in.clear()
 	// A panic ends here, so that the call is cleared away by the defers above.
 	defer e.guard("handling a call", nil)
@@ -81,6 +88,16 @@ func (e *Endpoint) newIncoming(r responder) *Incoming {
 
 // forget takes the INVITE out of the registry.
 func (in *Incoming) forget() { in.e.registry.removeIncoming(in, time.Now()) }
+
+// closed ends what only an INVITE without a final response may do. in.mu is
+// held.
+func (in *Incoming) closed() {
+	in.final = true
+	in.forget()
+	if in.early != nil {
+		in.early.reliables.stop()
+	}
+}
 
 // clear ends what the handler left behind.
 func (in *Incoming) clear() {
@@ -106,7 +123,7 @@ func (in *Incoming) cancel() bool {
 	if in.final {
 		return false
 	}
-	in.final = true
+	in.closed()
 	in.answer(487, "Request Terminated")
 	in.end(ErrCancelled)
 	return true
@@ -141,13 +158,18 @@ func (in *Incoming) Header(name string) []string { return headerValues(in.req, n
 func (in *Incoming) Offer() []byte { return sdpOf(in.req) }
 
 // Context ends with the cause ErrCancelled when the caller cancels, with
-// ErrUnreachable when its connection breaks before the call is answered, when
-// Serve ends, and when the handler has returned.
+// ErrUnreachable when its connection breaks before the call is answered, with
+// ErrNoPRACK when a reliable response was not acknowledged, when Serve ends, and when the handler has returned.
 func (in *Incoming) Context() context.Context { return in.ctx }
 
 // Progress sends a provisional response, 101..199, with a session description
 // if sdp is not nil. It returns ErrCancelled after the caller's CANCEL and
 // ErrAnswered after a final response.
+//
+// Whether it is sent reliably (RFC 3262) is for the caller and SetEarly to
+// say. A reliable one is repeated in the background until its PRACK; the first
+// reliable session description is the answer for good: Answer then sends none.
+// Without a PRACK the INVITE is answered 504 and Context ends with ErrNoPRACK.
 func (in *Incoming) Progress(code int, reason string, sdp []byte) error {
 	if code <= 100 || code > 199 {
 		return fmt.Errorf("sip: %d is no provisional response", code)
@@ -157,7 +179,7 @@ func (in *Incoming) Progress(code int, reason string, sdp []byte) error {
 	if err := in.open(); err != nil {
 		return err
 	}
-	return in.send(in.build(code, reason, sdp))
+	return in.provisional(code, reason, sdp)
 }
 
 // Reject sends a final response, 300..699, with a Reason header of the same
@@ -178,8 +200,7 @@ func (in *Incoming) Reject(code int, reason string, headers ...Header) error {
 	case err != nil:
 		return err
 	}
-	in.final = true
-	in.forget()
+	in.closed()
 	headers = append([]Header{rejectReason(code, reason)}, headers...)
 	err := in.send(in.build(code, reason, nil, headers...))
 	if errors.Is(err, ErrCancelled) {
@@ -191,7 +212,7 @@ func (in *Incoming) Reject(code int, reason string, headers ...Header) error {
 // open says why there can be no more responses, or nil. in.mu is held.
 func (in *Incoming) open() error {
 	switch cause := context.Cause(in.ctx); {
-	case errors.Is(cause, ErrCancelled), errors.Is(cause, ErrUnreachable):
+	case errors.Is(cause, ErrCancelled), errors.Is(cause, ErrUnreachable), errors.Is(cause, ErrNoPRACK):
 		return cause
 	case in.final:
 		return ErrAnswered

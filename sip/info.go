@@ -62,15 +62,16 @@ func (l *Leg) onInfo(r responder) {
 		r.answer(469, "Bad Info Package", Header{"Recv-Info", ""})
 		return
 	}
+	handle := l.handlers()
 	switch {
-	case l.handle.Info == nil && len(r.req.Body()) > 0:
+	case handle.Info == nil && len(r.req.Body()) > 0:
 		r.answer(415, "Unsupported Media Type")
 		return
-	case l.handle.Info == nil:
+	case handle.Info == nil:
 		r.answer(200, "OK") // a keep-alive
 		return
 	}
-	code := l.handle.Info(headerValue(r.req, "Content-Type"), r.req.Body())
+	code := handle.Info(headerValue(r.req, "Content-Type"), r.req.Body())
 	switch {
 	case code == 415:
 		r.answer(415, "Unsupported Media Type", Header{"Accept", "application/dtmf-relay, application/dtmf"})

@@ -178,10 +178,17 @@ func (b *inbox) final() *siplib.Response {
 
 // statusError is a final response that is no 2xx, as an error.
 func statusError(res *siplib.Response) error {
-	return &StatusError{
+	err := &StatusError{
 		Code: res.StatusCode, Reason: cleaned(res.Reason), RetryAfter: retryAfter(headerValue(res, "Retry-After")),
 		demands: demandsOf(res),
 	}
+	switch {
+	case err.Code < 400:
+		err.Contacts = redirections(res)
+	case err.Code == 422:
+		err.minSE, _ = deltaSeconds(splitParams(headerValue(res, "Min-SE"))[0])
+	}
+	return err
 }
 
 // isStatus says whether err is a StatusError with one of the codes.

@@ -2,6 +2,8 @@ package sip
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 
 	siplib "github.com/emiago/sipgo/sip"
@@ -17,12 +19,22 @@ type InDialog struct {
 	// re-INVITE without a session description and returns an offer of ours:
 	// what is in force.
 	Offer func(sdp []byte) (answer []byte, err error)
-	// Offered gets the answer to what Offer(nil) returned; it may be nil.
+	// Offered gets the answer to what Offer(nil) returned, and one to a session
+	// refresh by re-INVITE that is another than the answer before; it may be
+	// nil.
 	Offered func(answer []byte)
 	// Info takes an INFO and returns the status to answer it with. If it is
 	// nil, an INFO with a body is answered 415 and one without 200; one with
 	// an Info-Package is always answered 469 (RFC 6086).
 	Info func(contentType string, body []byte) (code int)
+	// Refer takes a REFER (RFC 3515) and returns the status to answer it with,
+	// 202 to accept; then Leg.NotifyRefer is to be called until it was given a
+	// final status. It must not do the referring itself: no other request of
+	// the dialog is handled before it returns. If it is nil, a REFER is
+	// answered 405.
+	Refer func(r Refer) (code int)
+	// SessionTimer replaces that of Config for this leg if it is not nil.
+	SessionTimer *SessionTimer
 }
 
 // Leg is one answered dialog. Its methods may be used concurrently.
@@ -30,7 +42,6 @@ type Leg struct {
 	// Constant.
 	dialog *dialog
 	target string
-	handle InDialog
 	order  *turnstile
 	ctx    context.Context
 	end    context.CancelCauseFunc
@@ -39,19 +50,82 @@ type Leg struct {
 	confirmed chan struct{} // closed when a BYE may be sent
 	slot      chan struct{} // holds a token while an INVITE is in progress
 
-	mu        sync.Mutex // guards what follows
-	sdp       []byte
+	mu        sync.Mutex                      // guards what follows
 	remoteSeq int64                           // highest CSeq of the far end, -1 before any
-	ours      bool                            // the INVITE in progress is ours
+	ours      bool                            // the INVITE or offer in progress is ours
 	hung      bool                            // our BYE is sent, or about to be
 	acks      map[uint32]chan *siplib.Request // who waits for the ACK of which CSeq
+	agreement
+}
+
+// An agreement is what both sides of a leg have told each other. It is guarded
+// by the leg's mutex.
+type agreement struct {
+	handle      InDialog
+	sdp, local  []byte // the session descriptions in force, the far end's and ours
+	pending     pending
+	peerUpdates bool // the far end takes UPDATE
+	clock       sessionClock
+	reliables   *reliables // of the INVITE that we answer, nil if there was none
+	referrals   referrals
+}
+
+// pending says whose offer has no answer yet (RFC 3264 section 4).
+type pending int
+
+const (
+	settled pending = iota // both sides agree
+	offered                // ours
+	asked                  // the far end's
+)
+
+// handlers is what the far end may do.
+func (l *Leg) handlers() InDialog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.handle
+}
+
+func (l *Leg) setPending(p pending) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending = p
+}
+
+// setLocal keeps what we offered with a change that was agreed to.
+func (l *Leg) setLocal(c Change) {
+	if b := c.Body.payload(c.Offer); len(b.Bytes) > 0 {
+		l.setAnswered(extractSDP(b.ContentType, b.Bytes))
+	}
+}
+
+// setAnswered keeps our session description.
+func (l *Leg) setAnswered(sdp []byte) {
+	if len(sdp) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.local = sdp
+}
+
+// noteAllow keeps whether the far end takes UPDATE (RFC 3311 section 4).
+func (l *Leg) noteAllow(msg messageHeaders) {
+	methods := optionTags(msg, "Allow")
+	if len(methods) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.peerUpdates = slices.ContainsFunc(methods, func(m string) bool { return strings.EqualFold(m, "UPDATE") })
 }
 
 func newLeg(d *dialog, target string, handle InDialog) *Leg {
 	l := &Leg{
-		dialog: d, target: target, handle: handle, order: newTurnstile(),
+		dialog: d, target: target, order: newTurnstile(),
 		gone: make(chan struct{}), confirmed: make(chan struct{}), slot: make(chan struct{}, 1),
 		acks: make(map[uint32]chan *siplib.Request), remoteSeq: -1,
+		agreement: agreement{handle: handle},
 	}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
@@ -108,6 +182,7 @@ func (l *Leg) finish(cause error) bool {
 	// the far end has ended gets no BYE.
 	l.mu.Lock()
 	l.hung = true
+	l.clock.stop()
 	l.mu.Unlock()
 	l.end(cause)
 	close(l.gone)

@@ -26,6 +26,9 @@ type Config struct {
 	// of the transactions are sipgo's, process-wide, and stay at their default.
 	// Default 500 ms.
 	T1 time.Duration
+	// SessionTimer is used by every leg that has none of its own, and refuses
+	// calls that ask for less than its Min. Default: none.
+	SessionTimer SessionTimer
 	// Log never sees a number, a name, a body or a message as it came.
 	// Default: nowhere.
 	Log *slog.Logger
@@ -74,6 +77,9 @@ func Listen(cfg Config) (*Endpoint, error) {
 		cfg.UserAgent = "consentgw"
 	}
 	if err := checkValue("User-Agent", cfg.UserAgent); err != nil {
+		return nil, err
+	}
+	if err := cfg.SessionTimer.check(); err != nil {
 		return nil, err
 	}
 	if cfg.T1 <= 0 {

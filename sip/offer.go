@@ -8,6 +8,10 @@ import (
 
 // onReinvite answers a re-INVITE of the far end (RFC 3261 section 14.2).
 func (l *Leg) onReinvite(r responder) {
+	if ref := l.timer().tooBrief(r.req); ref != nil {
+		r.answer(ref.code, ref.reason, ref.headers...)
+		return
+	}
 	if ref := l.giveSlot(); ref != nil {
 		r.answer(ref.code, ref.reason, ref.headers...)
 		return
@@ -21,15 +25,20 @@ func (l *Leg) onReinvite(r responder) {
 		return
 	}
 	ack := l.expectACK(seq)
-	res := r.build(200, "OK", answer)
-	if !l.agree(r, offer, res) {
+	if offer == nil {
+		l.setPending(offered)
+	}
+	res, ok := l.agree(r, offer, answer)
+	if !ok {
 		l.forgetACK(seq)
+		l.setPending(settled)
 		<-l.slot
 		return
 	}
 	run := func() {
 		defer r.e.guard("confirming a re-INVITE", nil)
 		req := l.confirm(r, res, seq, ack)
+		l.setPending(settled)
 		<-l.slot
 		switch {
 		case req == nil:
@@ -47,13 +56,16 @@ func (l *Leg) onReinvite(r responder) {
 // onUpdate answers an UPDATE (RFC 3311).
 func (l *Leg) onUpdate(r responder) {
 	offer := sdpOf(r.req)
-	if offer == nil {
-		l.dialog.refresh(r.req)
-		r.answer(200, "OK")
+	if ref := l.timer().tooBrief(r.req); ref != nil {
+		r.answer(ref.code, ref.reason, ref.headers...)
 		return
 	}
-	if l.inviting() {
-		r.answer(491, "Request Pending") // RFC 3311 section 5.2
+	if offer == nil {
+		l.agree(r, nil, nil)
+		return
+	}
+	if ref := l.mayOffer(); ref != nil {
+		r.answer(ref.code, ref.reason, ref.headers...)
 		return
 	}
 	answer, ref := l.negotiate(r, offer)
@@ -61,20 +73,42 @@ func (l *Leg) onUpdate(r responder) {
 		r.answer(ref.code, ref.reason, ref.headers...)
 		return
 	}
-	l.agree(r, offer, r.build(200, "OK", answer))
+	l.agree(r, offer, answer)
 }
 
-// agree sends the answer to an offer. What was offered is in force before the
-// far end can see the answer, and is taken back if that could not be sent.
-func (l *Leg) agree(r responder, offer []byte, res *siplib.Response) bool {
+// mayOffer refuses an offer while another is without an answer (RFC 3311
+// section 5.2): 491 if that is ours, 500 if it is the far end's own.
+func (l *Leg) mayOffer() *refusal {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.pending == asked:
+		return refuse(500, "Offer In Progress", Header{"Retry-After", "2"})
+	case l.pending == offered, l.ours:
+		return refuse(491, "Request Pending")
+	}
+	return nil
+}
+
+// agree sends the 2xx to a request that refreshes the session, with the answer
+// to its offer if it had one. What was offered is in force before the far end
+// can see the answer, and is taken back if that could not be sent.
+func (l *Leg) agree(r responder, offer, answer []byte) (*siplib.Response, bool) {
 	before := l.SDP()
+	t, headers := l.timer().accept(r.req, l.timed())
 	l.setSDP(offer)
 	l.dialog.refresh(r.req)
+	l.noteAllow(r.req)
+	res := r.build(200, "OK", answer, headers...)
 	if r.send(res) != nil {
 		l.setSDP(before)
-		return false
+		return nil, false
 	}
-	return true
+	l.setAnswered(answer)
+	if l.timer().on() && l.up() {
+		l.setTiming(t)
+	}
+	return res, true
 }
 
 // giveSlot lets an INVITE of the far end be in progress. If there is one
@@ -111,11 +145,12 @@ func (l *Leg) inviting() bool {
 
 // negotiate asks for the answer to an offer, or for our offer if it is nil.
 func (l *Leg) negotiate(r responder, offer []byte) (answer []byte, ref *refusal) {
-	if l.handle.Offer == nil {
+	handle := l.handlers()
+	if handle.Offer == nil {
 		return nil, refuse(488, "Not Acceptable Here")
 	}
 	defer r.e.guard("answering an offer", func() { answer, ref = nil, refuse(500, "Server Internal Error") })
-	answer, err := l.handle.Offer(offer)
+	answer, err := handle.Offer(offer)
 	switch {
 	case err != nil:
 		return nil, refuse(488, "Not Acceptable Here")
@@ -129,7 +164,8 @@ func (l *Leg) negotiate(r responder, offer []byte) (answer []byte, ref *refusal)
 // far end's functions.
 func (l *Leg) offered(answer []byte) {
 	l.setSDP(answer)
-	if l.handle.Offered == nil || answer == nil {
+	handle := l.handlers()
+	if handle.Offered == nil || answer == nil {
 		return
 	}
 	select {
@@ -138,5 +174,5 @@ func (l *Leg) offered(answer []byte) {
 	case <-l.gone:
 		return
 	}
-	l.handle.Offered(answer)
+	handle.Offered(answer)
 }

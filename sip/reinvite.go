@@ -2,65 +2,16 @@ package sip
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
-	"time"
 
 	siplib "github.com/emiago/sipgo/sip"
 )
 
-// Reinvite offers a new session description within the dialog and returns the
-// far end's answer. If both sides offer at the same time the far end refuses
-// with 491; then it is tried again after the back-off of RFC 3261 section
-// 14.1, until ctx ends. One Reinvite is in progress at a time, others wait.
-//
-// Errors: a *StatusError if the far end refused: what was agreed before stays
-// in force. 481, 408 and silence end the leg (RFC 5057 section 5.1).
-func (l *Leg) Reinvite(ctx context.Context, offer []byte) (answer []byte, err error) {
-	if len(offer) == 0 {
-		return nil, errors.New("sip: a re-INVITE without an offer")
-	}
-	ctx, cancel := l.within(ctx)
-	defer cancel()
-	for {
-		answer, err = l.reinvite(ctx, offer)
-		if !isStatus(err, 491) {
-			break
-		}
-		select {
-		case <-time.After(l.backOff()):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-	if isStatus(err, 408, 481) || errors.Is(err, ErrSilent) {
-		l.hangUp("", err)
-	}
-	return answer, err
-}
-
-// backOff is how long to wait after a 491: who chose the Call-ID 2.1 to 4 s,
-// the other side 0 to 2 s, in steps of 10 ms; all in proportion to T1.
-func (l *Leg) backOff() time.Duration {
-	step := l.dialog.e.t1 / 50
-	if l.target != "" {
-		return time.Duration(210+rand.IntN(191)) * step
-	}
-	return time.Duration(rand.IntN(201)) * step
-}
-
 // reinvite sends one re-INVITE.
-func (l *Leg) reinvite(ctx context.Context, offer []byte) ([]byte, error) {
-	select {
-	case l.slot <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+func (l *Leg) reinvite(ctx context.Context, c Change) ([]byte, error) {
+	if err := l.takeSlot(ctx); err != nil {
+		return nil, err
 	}
-	l.setInviting(true)
-	defer func() {
-		l.setInviting(false)
-		<-l.slot
-	}()
+	defer l.returnSlot()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -74,15 +25,20 @@ func (l *Leg) reinvite(ctx context.Context, offer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.AppendHeader(siplib.NewHeader("Content-Type", "application/sdp"))
-	req.SetBody(offer)
+	l.extend(req)
+	c.fill(req)
 	inv, err := e.invite(ctx, h, req, halfID{})
 	if err != nil {
 		return nil, err
 	}
 	res, err := inv.await(ctx, patience{e.timeout(), defaultAnswer}, func(*siplib.Response) {})
 	inv.settle()
-	return l.concluded(inv, seq, res, err)
+	answer, err := l.concluded(inv, seq, res, err)
+	if err == nil {
+		l.setLocal(c)
+		l.concludedTimer(res)
+	}
+	return answer, err
 }
 
 // concluded takes the result of a re-INVITE. A 2xx is acknowledged, also if
@@ -90,6 +46,7 @@ func (l *Leg) reinvite(ctx context.Context, offer []byte) ([]byte, error) {
 func (l *Leg) concluded(inv *invitation, seq uint32, res *siplib.Response, err error) ([]byte, error) {
 	e := l.dialog.e
 	if err == nil && !res.IsSuccess() {
+		inv.refused() // its ACK comes before another INVITE of the dialog
 		e.registry.removeInbox(inv.branch)
 		return nil, statusError(res)
 	}
@@ -117,6 +74,23 @@ func (l *Leg) concluded(inv *invitation, seq uint32, res *siplib.Response, err e
 		return nil, err
 	}
 	return sdpOf(res), nil
+}
+
+// takeSlot waits until no INVITE or offer of either side is in progress, and
+// then has ours be the one that is.
+func (l *Leg) takeSlot(ctx context.Context) error {
+	select {
+	case l.slot <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	l.setInviting(true)
+	return nil
+}
+
+func (l *Leg) returnSlot() {
+	l.setInviting(false)
+	<-l.slot
 }
 
 func (l *Leg) setInviting(v bool) {

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"strings"
@@ -14,6 +15,10 @@ type responder struct {
 	stack *stack
 	req   *siplib.Request
 	tx    *siplib.ServerTx
+
+	allow   string // the Allow header; "": allowed
+	session string // the Session-ID header; "": none
+	contact siplib.HeaderParams
 }
 
 // build makes a response. Headers must have been checked. Those that make or
@@ -21,15 +26,24 @@ type responder struct {
 func (r responder) build(code int, reason string, sdp []byte, headers ...Header) *siplib.Response {
 	res := siplib.NewResponseFromRequest(r.req, code, cleaned(reason), nil)
 	res.SipVersion = "SIP/2.0" // sipgo echoes what the request claimed
-	dialog := r.req.Method == siplib.INVITE || r.req.Method == siplib.UPDATE
+	dialog := r.req.Method == siplib.INVITE || r.req.Method == siplib.UPDATE || r.req.Method == siplib.REFER
 	if dialog && code > 100 && code < 300 {
 		sips := strings.EqualFold(r.req.Recipient.Scheme, "sips")
-		res.AppendHeader(contactOf(r.local(), r.stack.transport, sips))
+		contact := contactOf(r.local(), r.stack.transport, sips)
+		contact.Params = r.contact.Clone()
+		res.AppendHeader(contact)
+		if code < 200 {
+			// So that the caller may send an UPDATE before the answer.
+			res.AppendHeader(siplib.NewHeader("Allow", cmp.Or(r.allow, allowed)))
+		}
 	}
 	if code >= 200 && code < 300 && r.req.Method != siplib.CANCEL && r.req.Method != siplib.BYE {
-		res.AppendHeader(siplib.NewHeader("Allow", allowed))
+		res.AppendHeader(siplib.NewHeader("Allow", cmp.Or(r.allow, allowed)))
 		// Empty: no extension is supported (RFC 3261 section 20.37).
-		res.AppendHeader(siplib.NewHeader("Supported", ""))
+		res.AppendHeader(siplib.NewHeader("Supported", r.e.supported))
+	}
+	if code > 100 && r.session != "" {
+		res.AppendHeader(siplib.NewHeader("Session-ID", r.session))
 	}
 	if code > 100 {
 		res.AppendHeader(siplib.NewHeader("Server", r.e.userAgent))
