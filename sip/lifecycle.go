@@ -20,7 +20,7 @@ const (
 type lifecycle struct {
 	work  sync.WaitGroup // every goroutine, see enter
 	calls sync.WaitGroup // Handler.Invite, within work
-	sends sync.WaitGroup // transactions that should end before the sockets close, within work
+	sends tally          // transactions that should end before the sockets close, within work
 
 	begun    chan struct{}   // closed when Serve has begun
 	draining chan struct{}   // closed when Serve's context ended
@@ -31,6 +31,47 @@ type lifecycle struct {
 	mu    sync.Mutex // guards phase and ctx, and every Add to the wait groups
 	phase phase
 	ctx   context.Context // Serve's, from phase serving on
+}
+
+// group counts goroutines of one kind: a [sync.WaitGroup] or a [tally].
+type group interface {
+	Add(delta int)
+	Done()
+}
+
+// tally is a wait group that may be added to while somebody waits for it to be
+// empty: the goodbyes of calls begin while an endpoint drains. The zero value is
+// empty.
+type tally struct {
+	mu    sync.Mutex
+	n     int
+	empty chan struct{} // closed when n is 0 again
+}
+
+func (t *tally) Add(delta int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n == 0 {
+		t.empty = make(chan struct{})
+	}
+	if t.n += delta; t.n == 0 {
+		close(t.empty)
+	}
+}
+
+func (t *tally) Done() { t.Add(-1) }
+
+// Wait returns at a moment at which nothing was counted.
+func (t *tally) Wait() {
+	for {
+		t.mu.Lock()
+		n, empty := t.n, t.empty
+		t.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		<-empty
+	}
 }
 
 func (c *lifecycle) setUp() {
@@ -50,7 +91,7 @@ func (c *lifecycle) setPhase(p phase) {
 
 // enter counts a goroutine into the groups unless the endpoint is beyond the
 // phase last. Whoever enters must call leave with the same groups.
-func (c *lifecycle) enter(last phase, groups ...*sync.WaitGroup) bool {
+func (c *lifecycle) enter(last phase, groups ...group) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase < serving || c.phase > last {
@@ -63,7 +104,7 @@ func (c *lifecycle) enter(last phase, groups ...*sync.WaitGroup) bool {
 	return true
 }
 
-func (c *lifecycle) leave(groups ...*sync.WaitGroup) {
+func (c *lifecycle) leave(groups ...group) {
 	for _, g := range groups {
 		g.Done()
 	}
@@ -72,7 +113,7 @@ func (c *lifecycle) leave(groups ...*sync.WaitGroup) {
 
 // spawn runs f on a goroutine of the endpoint, and reports false if the
 // endpoint has finished and f will not run.
-func (c *lifecycle) spawn(f func(), groups ...*sync.WaitGroup) bool {
+func (c *lifecycle) spawn(f func(), groups ...group) bool {
 	if !c.enter(drains, groups...) {
 		return false
 	}
