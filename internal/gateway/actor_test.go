@@ -33,6 +33,7 @@ type actor struct {
 	called  string
 	tamper  func(*sdp.Session) // of the caller's offer
 	quiet   bool               // the caller sends nothing by itself
+	deaf    bool               // the caller is on hold and hears nothing
 	dialed  chan dialResult
 	cancel  context.CancelFunc
 	phone   *phone.Line // the caller's, once answered
@@ -56,15 +57,15 @@ func (p *actor) verbs() map[string]func([]string) {
 		"caller hears the agent":           func([]string) { p.callerHears(700) },
 		"caller hears early media":         func([]string) { p.callerHears(900) },
 		"caller hears ringback":            func([]string) { p.callerHears(425) },
-		"caller presses KEYS":              func(a []string) { p.phone.Press(a[0]) },
+		"caller presses KEYS":              p.presses,
 		"caller presses KEYS by info":      p.pressesInfo,
 		"caller presses KEYS both ways":    p.pressesTwice,
 		"stranger presses KEYS":            p.strangerPresses,
 		"agent presses KEYS":               func(a []string) { p.arrival.line.Press(a[0]) },
 		"agent presses KEYS by info":       p.agentPressesInfo,
 		"caller hangs up":                  func([]string) { p.must(p.phone.Hangup(p.ctx)) },
-		"caller holds":                     func([]string) { p.must(p.phone.Hold(p.ctx)) },
-		"caller resumes":                   func([]string) { p.must(p.phone.Resume(p.ctx)) },
+		"caller holds":                     func([]string) { p.must(p.phone.Hold(p.ctx)); p.deaf = true },
+		"caller resumes":                   func([]string) { p.must(p.phone.Resume(p.ctx)); p.deaf = false },
 		"agent picks up":                   func([]string) { p.picksUp(0) },
 		"second agent picks up":            func([]string) { p.picksUp(1) },
 		"agent hangs up":                   func([]string) { p.must(p.arrival.line.Hangup(p.ctx)) },
@@ -194,7 +195,22 @@ func (p *actor) callerHears(hertz float64) {
 	}))
 }
 
+// presses waits until something is heard, as a person does: a key before the
+// first packet of the notice came before the question and counts for nothing.
+func (p *actor) presses(args []string) {
+	p.hearsSomething()
+	p.phone.Press(args[0])
+}
+
+func (p *actor) hearsSomething() {
+	if p.deaf {
+		return
+	}
+	p.must(p.phone.Until(p.ctx, func(packets []phone.Packet, _ []byte) bool { return len(packets) > 0 }))
+}
+
 func (p *actor) pressesInfo(args []string) {
+	p.hearsSomething()
 	for _, key := range []byte(args[0]) {
 		p.must(p.phone.PressInfo(p.ctx, key))
 	}
@@ -207,6 +223,7 @@ func (p *actor) agentPressesInfo(args []string) {
 }
 
 func (p *actor) pressesTwice(args []string) {
+	p.hearsSomething()
 	p.phone.Press(args[0])
 	p.pressesInfo(args)
 }
@@ -214,6 +231,7 @@ func (p *actor) pressesTwice(args []string) {
 // strangerPresses sends a forged key to the port that the caller sends to, from
 // a socket that is not the caller's.
 func (p *actor) strangerPresses(args []string) {
+	p.hearsSomething()
 	conn, err := net.Dial("udp", p.phone.Far().String())
 	p.must(err)
 	defer conn.Close()
