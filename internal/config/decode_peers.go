@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"consentgw/internal/headers"
 	"consentgw/internal/number"
 )
 
@@ -20,6 +21,7 @@ func (r *reader) trunk(n *node) Trunk {
 		Codecs:    r.distinct(n.list("codecs"), oneOf("PCMA", "PCMU")),
 		SRTP:      r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 		NAT:       parsed(r, n.get("nat"), true, parseBool),
+		Identity:  r.text(n.get("identity"), IdentityTrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
 		Country:   r.text(n.get("country"), "", checkPlan),
 		Normalize: r.text(n.get("normalize"), "off", oneOf("off", NormalizeE164)),
 	}
@@ -94,8 +96,10 @@ func (r *reader) platform(n *node) Platform {
 		},
 		AnswerTimeout: parsed(r, n.get("answer_timeout"), 30*time.Second, duration(100*time.Millisecond, 10*time.Minute)),
 		FailoverOn:    FailoverOn{"408", "5xx", failoverTimeout},
-		Headers:       r.text(n.get("headers"), "generic", oneOf("generic", "genesys", "nice", "amazon", "twilio", "audiocodes")),
+		Headers:       r.text(n.get("headers"), "generic", oneOf(headers.PresetNames()...)),
+		Identity:      r.text(n.get("identity"), IdentityUntrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
 	}
+	r.passing(&p, n)
 	if n.has("failover_on") {
 		p.FailoverOn = append(FailoverOn{}, r.distinct(n.list("failover_on"), checkFailure)...)
 	}
@@ -103,6 +107,23 @@ func (r *reader) platform(n *node) Platform {
 		p.Targets = append(p.Targets, r.target(t))
 	}
 	return p
+}
+
+// checkFromHost accepts what may stand in From: RFC 3261 section 19.1.1 allows no
+// port there.
+func checkFromHost(s string) error {
+	port := strings.LastIndexByte(s, ':') > strings.LastIndexByte(s, ']')
+	return demand(checkHost(s) == nil && !port, "must be a host without a port, such as gw.example.com or 203.0.113.10, an IPv6 address in brackets")
+}
+
+// passing reads which headers go to the platform besides those of the consent.
+func (r *reader) passing(p *Platform, n *node) {
+	preset, _ := headers.PresetOf(p.Headers)
+	p.UserToUser = parsed(r, n.get("user_to_user"), preset.UUI, parseBool)
+	if p.UserToUser && preset.NoUUI {
+		r.fail(n.get("user_to_user"), "must be false: %s does not read User-to-User", preset.Name)
+	}
+	p.PassHeaders = r.distinct(n.list("pass_headers"), func(name string) error { return preset.Takes(name, p.UserToUser) })
 }
 
 // checkFailure: 1xx and 2xx are no failures.
@@ -125,7 +146,7 @@ func (r *reader) target(n *node) Target {
 		Transport: r.text(n.get("transport"), "", oneOf("udp", "tcp", "tls")),
 		SRV:       parsed(r, n.get("srv"), false, parseBool),
 		Auth:      r.auth(n.get("auth"), ""),
-		FromHost:  r.text(n.get("from_host"), "", checkAdvertise),
+		FromHost:  r.text(n.get("from_host"), "", checkFromHost),
 		Host:      r.text(n.get("host"), "", checkAdvertise),
 		TLS:       r.targetTLS(n.get("tls")),
 	}
