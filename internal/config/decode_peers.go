@@ -86,9 +86,20 @@ func (r *reader) inClear(p *node) {
 }
 
 func (r *reader) platform(n *node) Platform {
-	options := n.get("options")
 	p := Platform{
-		Name: r.text(n.get("name"), "", checkName),
+		Name:        r.text(n.get("name"), "", checkName),
+		Destination: r.destination(n),
+		Headers:     r.text(n.get("headers"), "generic", oneOf(headers.PresetNames()...)),
+		Identity:    r.text(n.get("identity"), IdentityUntrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
+	}
+	r.passing(&p, n)
+	return p
+}
+
+// destination reads the keys of whoever can be dialed.
+func (r *reader) destination(n *node) Destination {
+	options := n.get("options")
+	d := Destination{
 		Options: OptionsPing{
 			Every:     parsed(r, options.get("every"), 30*time.Second, pingEvery),
 			DownAfter: parsed(r, options.get("down_after"), 3, whole(1, 100)),
@@ -96,17 +107,14 @@ func (r *reader) platform(n *node) Platform {
 		},
 		AnswerTimeout: parsed(r, n.get("answer_timeout"), 30*time.Second, duration(100*time.Millisecond, 10*time.Minute)),
 		FailoverOn:    FailoverOn{"408", "5xx", failoverTimeout},
-		Headers:       r.text(n.get("headers"), "generic", oneOf(headers.PresetNames()...)),
-		Identity:      r.text(n.get("identity"), IdentityUntrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
 	}
-	r.passing(&p, n)
 	if n.has("failover_on") {
-		p.FailoverOn = append(FailoverOn{}, r.distinct(n.list("failover_on"), checkFailure)...)
+		d.FailoverOn = append(FailoverOn{}, r.distinct(n.list("failover_on"), checkFailure)...)
 	}
 	for _, t := range n.list("targets") {
-		p.Targets = append(p.Targets, r.target(t))
+		d.Targets = append(d.Targets, r.target(t))
 	}
-	return p
+	return d
 }
 
 // checkFromHost accepts what may stand in From: RFC 3261 section 19.1.1 allows no

@@ -72,17 +72,19 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 			API: "127.0.0.1:8080",
 		},
 		Trunks: []Trunk{{Name: "carrier-a", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxCalls: 2000,
-			SRTP: "off", NAT: true, Normalize: "off"}},
+			SRTP: "off", NAT: true, Identity: "trusted", Normalize: "off"}},
 		Platforms: []Platform{{
 			Name: "contact-center",
-			Targets: []Target{
-				{URI: "sip:127.0.0.1:5090", Priority: 1, Weight: 10},
-				{URI: "sip:127.0.0.1:5092", Priority: 2, Weight: 10},
+			Destination: Destination{
+				Targets: []Target{
+					{URI: "sip:127.0.0.1:5090", Priority: 1, Weight: 10},
+					{URI: "sip:127.0.0.1:5092", Priority: 2, Weight: 10},
+				},
+				Options:       OptionsPing{Every: 30 * time.Second, DownAfter: 3, UpAfter: 1},
+				AnswerTimeout: 30 * time.Second,
+				FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
 			},
-			Options:       OptionsPing{Every: 30 * time.Second, DownAfter: 3, UpAfter: 1},
-			AnswerTimeout: 30 * time.Second,
-			FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
-			Headers:       "generic",
+			Headers: "generic", Identity: "untrusted",
 		}},
 		Recorders: []Recorder{{
 			Name: "archive", Type: "rtp",

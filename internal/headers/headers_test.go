@@ -155,6 +155,11 @@ func TestAPassedValueIsCleanOrIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestAHeaderIsPassedOnceHoweverOftenItIsNamed(t *testing.T) {
+	got := headers.Pass([]string{"X-A", "x-a"}, func(string) []string { return []string{"1"} })
+	assert.Equal(t, []headers.Field{{"X-A", "1"}}, got)
+}
+
 func TestPassedHeadersAreBoundedTogether(t *testing.T) {
 	names := []string{"X-A", "X-B", "X-C", "X-D", "X-E"}
 	got := headers.Pass(names, func(string) []string { return []string{strings.Repeat("a", 500)} })

@@ -52,12 +52,13 @@ func ours() []string {
 // [Preset.Takes] refuses are passed over, and so are History-Info and Diversion.
 func Pass(names []string, values func(name string) []string) []Field {
 	var passed []Field
-	size := 0
+	size, done := 0, map[string]bool{historyInfo: true, diversion: true}
 	for _, name := range names {
 		lower := strings.ToLower(name)
-		if checkName(name) != nil || lower == historyInfo || lower == diversion {
+		if done[lower] || checkName(name) != nil {
 			continue
 		}
+		done[lower] = true
 		all := values(name)
 		if len(all) == 0 {
 			continue
