@@ -71,6 +71,8 @@ type Platform struct {
 	// default and the meaning of empty, genesys, nice, amazon, twilio or
 	// audiocodes.
 	Headers string
+	// Transfers says where the platform may lead its calls.
+	Transfers Transfers
 }
 
 // Target is one address of a platform. The lowest priority is tried first;
