@@ -37,10 +37,10 @@ func (c *Call) close(why error) {
 
 // hush ends the media and everything that runs beside the call.
 func (c *Call) hush() {
-	c.caller.stop()
+	c.asked.stop()
 	c.agent.stop()
 	c.work.Wait()
-	c.caller.hush()
+	c.asked.hush()
 	c.agent.hush()
 }
 
@@ -69,7 +69,7 @@ func (c *Call) hangUp(cause string) {
 	ctx, cancel := context.WithTimeout(context.Background(), byeWait)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, p := range []*party{c.caller, c.agent} {
+	for _, p := range []*party{c.asked, c.agent} {
 		if p.leg != nil {
 			wg.Go(func() { p.leg.Bye(ctx, cause) })
 		}
@@ -115,7 +115,7 @@ func endCause(err error) string {
 // measure hands the packet counts of the call to the metrics.
 func (c *Call) measure() {
 	m := c.svc.Metrics
-	for _, p := range []*party{c.caller, c.agent} {
+	for _, p := range []*party{c.asked, c.agent} {
 		s := p.stream.Stats()
 		m.RTP(p.name, "in", s.Received)
 		m.RTP(p.name, "out", s.Sent)

@@ -72,7 +72,7 @@ func NewPlan(cfg *config.Config, library *prompts.Library, recorders []Recorder)
 		p.rates[t.Name] = limit.NewBucket(t.MaxCPS)
 	}
 	for _, c := range cfg.Platforms {
-		p.platforms = append(p.platforms, &Platform{c, target.New(c, nil)})
+		p.platforms = append(p.platforms, &Platform{c, target.New(c.Destination, nil)})
 	}
 	var problems []error
 	for _, c := range cfg.Routes {

@@ -28,7 +28,7 @@ func (e *vanished) Error() string { return fmt.Sprintf("%s %s for %s", e.by, e.w
 // for the talk count, such as comfort noise and RTCP. A party on hold, or that
 // holds, may be silent for longer.
 func (c *Call) watch() {
-	for _, p := range []*party{c.caller, c.agent} {
+	for _, p := range []*party{c.asked, c.agent} {
 		if p.leg == nil {
 			continue
 		}

@@ -79,15 +79,17 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 			SRTP: "off", NAT: true, Normalize: "off"}},
 		Platforms: []Platform{{
 			Name: "contact-center",
-			Targets: []Target{
-				{URI: "sip:127.0.0.1:5090", Priority: 1, Weight: 10},
-				{URI: "sip:127.0.0.1:5092", Priority: 2, Weight: 10},
+			Destination: Destination{
+				Targets: []Target{
+					{URI: "sip:127.0.0.1:5090", Priority: 1, Weight: 10},
+					{URI: "sip:127.0.0.1:5092", Priority: 2, Weight: 10},
+				},
+				Options:       OptionsPing{Every: 30 * time.Second, DownAfter: 3, UpAfter: 1},
+				AnswerTimeout: 30 * time.Second,
+				FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
 			},
-			Options:       OptionsPing{Every: 30 * time.Second, DownAfter: 3, UpAfter: 1},
-			AnswerTimeout: 30 * time.Second,
-			FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
-			Headers:       "generic",
-			Transfers:     Transfers{By: []string{"agent"}},
+			Headers:   "generic",
+			Transfers: Transfers{By: []string{"agent"}},
 		}},
 		Recorders: []Recorder{{
 			Name: "archive", Type: "rtp",
