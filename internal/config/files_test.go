@@ -71,6 +71,10 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 			},
 			API: "127.0.0.1:8080",
 		},
+		Dialogs: Dialogs{
+			SessionTimer{Interval: 30 * time.Minute, Min: 90 * time.Second},
+			MediaTimeout{First: time.Minute, Silence: 5 * time.Minute, Hold: time.Hour},
+		},
 		Trunks: []Trunk{{Name: "carrier-a", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxCalls: 2000,
 			SRTP: "off", NAT: true, Identity: "trusted", Normalize: "off"}},
 		Platforms: []Platform{{
@@ -85,6 +89,7 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 				FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
 			},
 			Headers: "generic", Identity: "untrusted",
+			Transfers: Transfers{By: []string{"agent"}},
 		}},
 		Recorders: []Recorder{{
 			Name: "archive", Type: "rtp",

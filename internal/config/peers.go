@@ -85,6 +85,8 @@ type Platform struct {
 	// that it be told to nobody beyond those who must know: IdentityTrusted, with
 	// that wish, or IdentityUntrusted, the default and the meaning of empty.
 	Identity string
+	// Transfers says where the platform may lead its calls.
+	Transfers Transfers
 }
 
 // Destination is where calls are dialed, and with what patience.
