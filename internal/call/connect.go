@@ -52,26 +52,6 @@ func (c *Call) connect(ctx context.Context) error {
 	return nil
 }
 
-// consentHeaders tell the platform what was decided (design 5.3). They never
-// carry a number.
-func (c *Call) consentHeaders() []sip.Header {
-	recording := "off"
-	if c.tape.permit.Valid() && len(c.route.recorders) > 0 {
-		recording = "on"
-	}
-	headers := []sip.Header{
-		{Name: "X-Consent-Status", Value: string(c.rec.Outcome.Header())},
-		{Name: "X-Consent-Id", Value: string(c.id)},
-		{Name: "X-Consent-Outcome", Value: string(c.rec.Outcome)},
-		{Name: "X-Recording", Value: recording},
-		{Name: "X-CID", Value: c.rec.Call.TrunkCallID},
-	}
-	if c.rec.Notice.Language != "" {
-		headers = append(headers, sip.Header{Name: "X-Consent-Language", Value: c.rec.Notice.Language})
-	}
-	return headers
-}
-
 // dial tries the targets in turn. It runs beside the call's goroutine and
 // touches nothing of the call but through the inbox.
 func (c *Call) dial(ctx context.Context) error {
@@ -106,7 +86,7 @@ const firstResponse = 3 * time.Second
 
 func (c *Call) try(ctx context.Context, t *target.Hop) error {
 	var offer []byte
-	var headers []sip.Header
+	var told presented
 	callID := uuid.NewString()
 	if err := c.do(ctx, func() {
 		c.rec.Call.Target = t.URI()
@@ -114,13 +94,13 @@ func (c *Call) try(ctx context.Context, t *target.Hop) error {
 		c.rec.Note(c.now(), "dialing", t.URI())
 		c.ringAgain()
 		offer = c.agent.offer(c.asked.agreed)
-		headers = c.consentHeaders() // as things stand now: it may have been withdrawn
+		told = c.present(t.Target)
 		c.publish()
 	}); err != nil {
 		return err
 	}
 	leg, err := c.svc.Platform.Dial(ctx, sip.Invite{
-		Target: t.URI(), Called: c.route.to, Caller: c.route.from, Headers: headers, Offer: offer,
+		Target: t.URI(), Called: c.route.to, Caller: told.caller, Headers: told.headers, Present: told.present, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
@@ -173,6 +153,7 @@ func (c *Call) answeredBy(leg *sip.Leg) error {
 	}
 	c.follow(c.agent, leg)
 	c.rec.Call.ConnectedAt = consent.Stamp(c.now())
+	c.joinSessions(leg)
 	c.rec.Note(c.now(), "connected", "")
 	c.publish()
 	return nil
