@@ -60,7 +60,9 @@ func ringback() cadence { return cadence{hertz: 425, on: clockRate, off: 4 * clo
 
 // waiting is softer than ringback and of another pitch, so that nobody who waits
 // takes it for a telephone that rings.
-func waiting() cadence { return cadence{hertz: 600, on: 12 * frameBytes, off: 2 * clockRate, dBm0: -26} }
+func waiting() cadence {
+	return cadence{hertz: 600, on: 12 * frameBytes, off: 2 * clockRate, dBm0: -26}
+}
 
 // A sine of full scale is 3.14 dBm0 in A-law, 3.17 in µ-law (ITU-T G.711).
 const fullScaleDBm0 = 3.15
