@@ -129,7 +129,13 @@ type conversation struct {
 
 // openPhone is the carrier's side for calls between phones.
 func (s *site) openPhone() *phone.Phone {
-	p, err := phone.New(phone.Config{Listen: "udp:127.0.0.1:0"})
+	s.t.Helper()
+	return s.openPhoneAt("udp:127.0.0.1:0")
+}
+
+func (s *site) openPhoneAt(addr string) *phone.Phone {
+	s.t.Helper()
+	p, err := phone.New(phone.Config{Listen: addr})
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { require.NoError(s.t, p.Close()) })
 	return p

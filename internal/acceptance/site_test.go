@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,8 +63,10 @@ const (
 
 // plan is what a test wants of its site besides the ordinary.
 type plan struct {
-	embedded bool // the embedded store instead of Redis
-	info     bool // log level info instead of debug
+	embedded bool              // the embedded store instead of Redis
+	info     bool              // log level info instead of debug
+	trunk    string            // host and port that carriers send to; empty: on 127.0.0.1
+	edits    map[string]string // what of the configuration is replaced by what, at last
 }
 
 // newSite prepares a site; start runs the gateway.
@@ -77,7 +80,7 @@ func newSite(t *testing.T, p plan) *site {
 	s.recorder, err = phone.NewRecorder(netip.MustParseAddr("127.0.0.1"))
 	require.NoError(t, err)
 	t.Cleanup(s.recorder.Close)
-	s.trunk = freePort(t)
+	s.trunk = cmp.Or(p.trunk, freePort(t))
 	s.targets = [2]string{freePort(t), freePort(t)}
 	apiAddr := freePort(t)
 	s.apiURL, s.api = "http://"+apiAddr, client.New("http://"+apiAddr)
@@ -124,6 +127,9 @@ func (s *site) configure(p plan, apiAddr string) {
 		var addr string
 		addr, s.redis = storetest.Redis(s.t)
 		text = []byte(replace("127.0.0.1:6379", addr))
+	}
+	for old, new := range p.edits {
+		text = []byte(replace(old, new))
 	}
 	require.NoError(s.t, os.WriteFile(s.file, text, 0o600))
 }
