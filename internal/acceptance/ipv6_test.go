@@ -48,19 +48,19 @@ func strangers() map[string]struct {
 	const uri, via, contact, media = "sip:" + plainNumber + "@[::1] SIP/2.0", "Via: ", "Contact: <sip:x@[::1]>", "c=IN IP6 ::1"
 	const more = "Via: SIP/2.0/UDP [2001:db8::9:2];"
 	return map[string]stranger{
-		"4.1 a reference in the request URI":                  {"OPTIONS", []string{uri, "sip:[2001:db8::10] SIP/2.0"}, "200"},
-		"4.2 no brackets around the request URI's host":       {"OPTIONS", []string{uri, "sip:2001:db8::10 SIP/2.0"}, "400"},
-		"4.3 what could be a port is a part of the address":   {"OPTIONS", []string{uri, "sip:[2001:db8::10:5070] SIP/2.0"}, "200"},
-		"4.4 a port after the brackets":                       {"OPTIONS", []string{uri, "sip:[2001:db8::10]:5070 SIP/2.0"}, "200"},
-		"4.5 received with brackets":                          {"BYE", []string{"\r\nMax-", "\r\n" + more + "received=[2001:db8::9:255];branch=z9hG4bKas3\r\nMax-"}, "481"},
-		"4.5 received without brackets":                       {"BYE", []string{"\r\nMax-", "\r\n" + more + "received=2001:db8::9:255;branch=z9hG4bKas3\r\nMax-"}, "481"},
-		"4.6 an address in the session description":           {"INVITE", nil, "200"},
-		"4.7 Vias and Contacts of both families":              {"INVITE", []string{"\r\nMax-", "\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKkdj\r\nMax-", contact, "Contact: \"x\" <sip:x@[::1]>"}, "200"},
-		"4.8 the address of each media line":                  {"INVITE", []string{media + "\r\nt=0 0\r\n", "t=0 0\r\n", "RTP/AVP 8\r\n", "RTP/AVP 8\r\nc=IN IP6 ::1\r\n"}, "200"},
-		"4.9 an IPv4-mapped address is none of IPv6":          {"INVITE", []string{media, "c=IN IP6 ::ffff:192.0.2.10"}, "488"},
-		"4.9 an IPv4-mapped address in Contact":               {"OPTIONS", []string{contact, "Contact: <sip:x@[::ffff:192.0.2.10]:5070>"}, "200"},
-		"4.10 the colon that the grammar once had too many":   {"OPTIONS", []string{uri, "sip:[2001:db8:::192.0.2.1] SIP/2.0"}, "200"},
-		"4.10 the same without the colon":                     {"OPTIONS", []string{uri, "sip:[2001:db8::192.0.2.1] SIP/2.0"}, "200"},
+		"4.1 a reference in the request URI":                {"OPTIONS", []string{uri, "sip:[2001:db8::10] SIP/2.0"}, "200"},
+		"4.2 no brackets around the request URI's host":     {"OPTIONS", []string{uri, "sip:2001:db8::10 SIP/2.0"}, "400"},
+		"4.3 what could be a port is a part of the address": {"OPTIONS", []string{uri, "sip:[2001:db8::10:5070] SIP/2.0"}, "200"},
+		"4.4 a port after the brackets":                     {"OPTIONS", []string{uri, "sip:[2001:db8::10]:5070 SIP/2.0"}, "200"},
+		"4.5 received with brackets":                        {"BYE", []string{"\r\nMax-", "\r\n" + more + "received=[2001:db8::9:255];branch=z9hG4bKas3\r\nMax-"}, "481"},
+		"4.5 received without brackets":                     {"BYE", []string{"\r\nMax-", "\r\n" + more + "received=2001:db8::9:255;branch=z9hG4bKas3\r\nMax-"}, "481"},
+		"4.6 an address in the session description":         {"INVITE", nil, "200"},
+		"4.7 Vias and Contacts of both families":            {"INVITE", []string{"\r\nMax-", "\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKkdj\r\nMax-", contact, "Contact: \"x\" <sip:x@[::1]>"}, "200"},
+		"4.8 the address of each media line":                {"INVITE", []string{media + "\r\nt=0 0\r\n", "t=0 0\r\n", "RTP/AVP 8\r\n", "RTP/AVP 8\r\nc=IN IP6 ::1\r\n"}, "200"},
+		"4.9 an IPv4-mapped address is none of IPv6":        {"INVITE", []string{media, "c=IN IP6 ::ffff:192.0.2.10"}, "488"},
+		"4.9 an IPv4-mapped address in Contact":             {"OPTIONS", []string{contact, "Contact: <sip:x@[::ffff:192.0.2.10]:5070>"}, "200"},
+		"4.10 the colon that the grammar once had too many": {"OPTIONS", []string{uri, "sip:[2001:db8:::192.0.2.1] SIP/2.0"}, "200"},
+		"4.10 the same without the colon":                   {"OPTIONS", []string{uri, "sip:[2001:db8::192.0.2.1] SIP/2.0"}, "200"},
 	}
 }
 
