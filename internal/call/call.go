@@ -136,6 +136,7 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 			f()
 		case <-refresh.C:
 			c.refresh()
+			c.watch()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -80,6 +81,8 @@ func (c *Call) hangUp(cause string) {
 func endCause(err error) string {
 	var gone *legEnded
 	var bye *sip.ByeError
+	var silent *vanished
+	var status *sip.StatusError
 	by := "caller" // before the answer is acknowledged there is nobody else
 	if errors.As(err, &gone) {
 		by = gone.by
@@ -91,6 +94,12 @@ func endCause(err error) string {
 		return by + " did not acknowledge"
 	case errors.As(err, &bye):
 		return by + " hung up"
+	case errors.As(err, &silent):
+		return silent.Error()
+	case errors.Is(err, sip.ErrExpired):
+		return by + " was lost: the session expired"
+	case gone != nil && errors.As(err, &status):
+		return by + " was lost: the dialog is unknown there (" + strconv.Itoa(status.Code) + ")"
 	case gone != nil:
 		return by + " was lost"
 	case errors.Is(err, sip.ErrCancelled):

@@ -88,6 +88,7 @@ func (r *reader) platform(n *node) Platform {
 		Name:        r.text(n.get("name"), "", checkName),
 		Destination: r.destination(n),
 		Headers:     r.text(n.get("headers"), "generic", oneOf("generic", "genesys", "nice", "amazon", "twilio", "audiocodes")),
+		Transfers:   r.transfers(n.get("transfers")),
 	}
 }
 

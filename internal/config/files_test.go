@@ -71,6 +71,10 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 			},
 			API: "127.0.0.1:8080",
 		},
+		Dialogs: Dialogs{
+			SessionTimer{Interval: 30 * time.Minute, Min: 90 * time.Second},
+			MediaTimeout{First: time.Minute, Silence: 5 * time.Minute, Hold: time.Hour},
+		},
 		Trunks: []Trunk{{Name: "carrier-a", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxCalls: 2000,
 			SRTP: "off", NAT: true, Normalize: "off"}},
 		Platforms: []Platform{{
@@ -84,7 +88,8 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 				AnswerTimeout: 30 * time.Second,
 				FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
 			},
-			Headers: "generic",
+			Headers:   "generic",
+			Transfers: Transfers{By: []string{"agent"}},
 		}},
 		Recorders: []Recorder{{
 			Name: "archive", Type: "rtp",

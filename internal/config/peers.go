@@ -66,6 +66,8 @@ type Platform struct {
 	// default and the meaning of empty, genesys, nice, amazon, twilio or
 	// audiocodes.
 	Headers string
+	// Transfers says where the platform may lead its calls.
+	Transfers Transfers
 }
 
 // Destination is where calls are dialed, and with what patience.
