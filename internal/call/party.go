@@ -25,15 +25,22 @@ type party struct {
 	signalled netip.Addr                // where its signalling comes from
 	ours      func(netip.AddrPort) bool // a media socket of this gateway, or a recorder?
 	leg       *sip.Leg                  // nil until answered
+	dialog    string                    // Call-ID of the dialog it may use; empty until there is one
 	negotiation
-	info    chan dtmf.Press // keys that came by SIP INFO; the leg sends
-	early   context.Context // ends when early media has begun
-	began   context.CancelFunc
-	running context.Context // ends when the packet loop is to end
-	stop    context.CancelFunc
-	stopped chan struct{} // closed when the packet loop has ended
+	info  chan dtmf.Press // keys that came by SIP INFO; the leg sends
+	early context.Context // ends when early media has begun
+	began context.CancelFunc
+	life
 	pressed presses
+	voice   voice // what it hears from the gateway
 	seen    vigil
+}
+
+// life is the packet loop of a party.
+type life struct {
+	running context.Context // ends when the loop is to end
+	stop    context.CancelFunc
+	stopped chan struct{} // closed when the loop has ended
 }
 
 // negotiation is where offer and answer have come to on one side.
@@ -52,12 +59,12 @@ type presses struct {
 	onward   chan info // by SIP INFO, for the other party; the leg sends
 }
 
-func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
+func (c *Call) newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
 	stream, err := ports.Open()
 	if err != nil {
 		return nil, err
 	}
-	p := &party{name: name, stream: stream, signalled: signalled, ours: s.holds, info: make(chan dtmf.Press, 16), negotiation: negotiation{laws: lawsOf(nil)}}
+	p := &party{name: name, stream: stream, signalled: signalled, ours: c.holds, info: make(chan dtmf.Press, 16), negotiation: negotiation{laws: lawsOf(nil)}}
 	p.pressed.onward = make(chan info, cap(p.info))
 	local := stream.Local()
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}

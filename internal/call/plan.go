@@ -51,6 +51,7 @@ type path struct {
 	name      string
 	policy    *consent.Policy // nil: a plain relay, nobody is asked
 	notice    *prompts.Notice
+	dialEarly bool // the agent's telephone rings while the caller is asked
 	platform  *Platform
 	recorders []Recorder
 }
@@ -123,6 +124,7 @@ func (r *path) ask(cfg *config.Config, name string, library *prompts.Library) er
 		return fmt.Errorf("route %q: unknown policy %q", r.name, name)
 	}
 	r.policy = policyOf(cfg.Policies[i])
+	r.dialEarly = cfg.Policies[i].Dial == config.DialDuringNotice
 	notice, err := library.Notice(r.policy.Notice, r.policy.Language)
 	if err != nil {
 		return fmt.Errorf("policy %q: %w", name, err)
@@ -150,6 +152,7 @@ func policyOf(c config.Policy) *consent.Policy {
 // journey is what the plan says of one INVITE.
 type journey struct {
 	*path
+	plan     *Plan
 	trunk    config.Trunk
 	caller   identity
 	from, to string          // the numbers as the platform shall see them
@@ -159,7 +162,7 @@ type journey struct {
 // find takes an INVITE to its trunk and its route, or says why it may not go on.
 // identities are the names that the sender's certificate proves.
 func (p *Plan) find(source netip.Addr, identities []string, who sip.Identity, to string, now time.Time) (journey, *refusal) {
-	j := journey{}
+	j := journey{plan: p}
 	var ok bool
 	if j.trunk, ok = p.table.Trunk(source.Unmap(), identities); !ok {
 		return j, refuseUnknownTrunk

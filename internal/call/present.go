@@ -50,13 +50,18 @@ func (c *Call) present(t config.Target) presented {
 	if who.withheld && trusted {
 		p.present.Privacy = wish(who.privacy)
 	}
-	fields := c.consentHeaders()
-	fields = append(fields, c.route.passed...)
-	fields = append(fields, headers.History(platform.PassHeaders, who.turns, host)...)
-	for _, f := range fields {
-		p.headers = append(p.headers, sip.Header(f))
-	}
+	p.headers = append(p.headers, c.consentHeaders()...)
+	p.headers = append(p.headers, written(c.route.passed)...)
+	p.headers = append(p.headers, written(headers.History(platform.PassHeaders, who.turns, host))...)
 	return p
+}
+
+func written(fields []headers.Field) []sip.Header {
+	list := make([]sip.Header, len(fields))
+	for i, f := range fields {
+		list[i] = sip.Header(f)
+	}
+	return list
 }
 
 // wish are the words of a caller who withholds its number; one who is only
@@ -70,17 +75,20 @@ func wish(privacy []string) []string {
 
 // consentHeaders tell the platform what was decided (design 5.3), in the way
 // that it reads. They never carry a number.
-func (c *Call) consentHeaders() []headers.Field {
-	recording := "off"
+func (c *Call) consentHeaders() []sip.Header {
+	outcome, recording := c.rec.Outcome, "off"
+	if outcome == consent.Pending {
+		outcome = consent.Outcome(consent.StatusPending) // dialed during the notice
+	}
 	if c.tape.permit.Valid() && len(c.route.recorders) > 0 {
 		recording = "on"
 	}
 	platform := c.route.platform.Platform
 	preset, _ := headers.PresetOf(platform.Headers) // known: the configuration was checked
-	return preset.Fields(headers.Consent{
-		Status: string(c.rec.Outcome.Header()), RecordID: string(c.id), Outcome: string(c.rec.Outcome),
+	return written(preset.Fields(headers.Consent{
+		Status: string(c.rec.Outcome.Header()), RecordID: string(c.id), Outcome: string(outcome),
 		Language: c.rec.Notice.Language, Recording: recording, CallID: c.rec.Call.TrunkCallID,
-	}, platform.UserToUser)
+	}, platform.UserToUser))
 }
 
 // hostOf is an address as the host of a URI.
@@ -96,7 +104,7 @@ func hostOf(a netip.Addr) string {
 // from here on (RFC 7989 section 7).
 func (c *Call) joinSessions(leg *sip.Leg) {
 	theirs := leg.SessionID()
-	if theirs == "" {
+	if theirs == "" || c.asked.leg == nil {
 		return // the gateway goes on standing for it
 	}
 	c.rec.Call.Signalled.Sessions.Platform = theirs
