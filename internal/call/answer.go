@@ -27,6 +27,9 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.follow(c.asked, leg)
 	c.rec.Note(c.now(), "answered", "")
 	c.publish()
+	if in.Offer() == nil {
+		return c.agreeLate(leg)
+	}
 	return nil
 }
 
@@ -58,6 +61,9 @@ var errNotUp = errors.New("the dialog is not up")
 // and do their work on the call's.
 func (c *Call) inDialog(p *party, callID string) sip.InDialog {
 	up := func() bool {
+		if p == c.agent && p.leg == nil { // early: an UPDATE before the answer (RFC 3311)
+			return c.rec.Call.PlatformCallID == callID
+		}
 		return p == c.asked || p.leg != nil && p.leg.CallID() == callID
 	}
 	return sip.InDialog{

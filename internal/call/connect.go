@@ -9,7 +9,6 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/config"
-	"consentgw/internal/target"
 	"consentgw/prompts"
 	"consentgw/sip"
 
@@ -78,7 +77,7 @@ func (c *Call) dial(ctx context.Context) error {
 	var failures []error
 	began := c.now()
 	for _, t := range c.route.platform.Targets.Order(began) {
-		err := c.try(ctx, t)
+		err := c.reach(ctx, t)
 		if err == nil {
 			t.Answered(c.now())
 			c.svc.Metrics.Setup(c.now().Sub(c.rec.Call.InvitedAt).Seconds())
@@ -104,14 +103,14 @@ func (c *Call) dial(ctx context.Context) error {
 // tried. A caller has waited through a notice already.
 const firstResponse = 3 * time.Second
 
-func (c *Call) try(ctx context.Context, t *target.Hop) error {
+func (c *Call) try(ctx context.Context, w way) error {
 	var offer []byte
 	var headers []sip.Header
 	callID := uuid.NewString()
 	if err := c.do(ctx, func() {
-		c.rec.Call.Target = t.URI()
+		c.rec.Call.Target = w.place
 		c.rec.Call.PlatformCallID = callID // a platform may ask for the consent while it rings
-		c.rec.Note(c.now(), "dialing", t.URI())
+		c.rec.Note(c.now(), "dialing", w.place)
 		c.ringAgain()
 		offer = c.agent.offer(c.asked.agreed)
 		headers = c.consentHeaders() // as things stand now: it may have been withdrawn
@@ -120,11 +119,12 @@ func (c *Call) try(ctx context.Context, t *target.Hop) error {
 		return err
 	}
 	leg, err := c.svc.Platform.Dial(ctx, sip.Invite{
-		Target: t.URI(), Called: c.route.to, Caller: c.route.from, Headers: headers, Offer: offer,
+		Target: w.uri, Called: w.called, Caller: c.route.from, Headers: headers, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
-		Auth: credentials(t.Target), TLS: clientTLS(t.Target),
+		Auth: credentials(w.target), TLS: clientTLS(w.target),
+		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
 	})
 	if err != nil {
 		return err
