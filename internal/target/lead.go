@@ -12,7 +12,7 @@ import (
 // a redirection, and that it may lead to.
 type Lead struct {
 	// URI is where to send to, with the user to call.
-	URI string
+	URI  string
 	User bool // URI has one
 	// Place is host and port of it, for logs and records: the user may be a
 	// number.
