@@ -37,17 +37,17 @@ const maxRedirects = 5
 // as it may lead: the most wanted contact first, the next if that fails
 // (RFC 3261 section 8.1.3.4). The error is that of the last try.
 func (c *Call) reach(ctx context.Context, t *target.Hop) error {
-	err := c.try(ctx, c.wayTo(t))
+	err := c.tryPlatform(ctx, c.wayTo(t))
 	ways := c.redirections(err)
 	var tried []string
-	for len(ways) > 0 && len(tried) < maxRedirects && err != nil && ctx.Err() == nil {
+	for len(ways) > 0 && len(tried) < maxRedirects && err != nil && !errors.Is(err, errLeft) && ctx.Err() == nil {
 		next := ways[0]
 		ways = ways[1:]
 		if slices.Contains(tried, next.uri) {
 			continue // in a circle
 		}
 		tried = append(tried, next.uri)
-		err = c.try(ctx, next)
+		err = c.tryPlatform(ctx, next)
 		ways = append(c.redirections(err), ways...)
 		if failureCode(err)/100 == 6 {
 			break // nowhere else either
