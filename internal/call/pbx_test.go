@@ -31,11 +31,11 @@ func udp(h *house) *net.UDPConn {
 	return conn
 }
 
-// pbx adds a target to the house, before it opens.
+// pbx adds a target to the house, before it opens: the first to be tried.
 func (h *house) pbx() *pbx {
 	p := &pbx{UDPConn: udp(h), h: h, seen: map[string]bool{}, media: udp(h)}
 	targets := &h.cfg.Platforms[0].Targets
-	*targets = append(*targets, config.Target{URI: p.uri(""), Priority: 1, Weight: 1})
+	*targets = append(*targets, config.Target{URI: p.uri(""), Priority: 0, Weight: 1})
 	return p
 }
 
