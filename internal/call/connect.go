@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/target"
 	"consentgw/prompts"
 	"consentgw/sip"
 
@@ -52,7 +51,7 @@ func (c *Call) tell(ctx context.Context) error {
 // seekAgent begins to dial the platform.
 func (c *Call) seekAgent(ctx context.Context) {
 	p := c.route.platform
-	c.seek(ctx, search{name: p.Name, targets: p.Targets, failoverOn: p.FailoverOn, try: c.tryPlatform})
+	c.seek(ctx, search{name: p.Name, targets: p.Targets, failoverOn: p.FailoverOn, try: c.reach})
 }
 
 // wantAgent lets the caller hear the platform, and be put through to whoever
@@ -68,30 +67,32 @@ func (c *Call) wantAgent() {
 // tried. A caller has waited through a notice already.
 const firstResponse = 3 * time.Second
 
-// tryPlatform dials one target, and returns when its agent and the caller are
+// tryPlatform dials one place, and returns when its agent and the caller are
 // connected. It runs beside the call's goroutine.
-func (c *Call) tryPlatform(ctx context.Context, t *target.Hop) error {
+func (c *Call) tryPlatform(ctx context.Context, w way) error {
 	var offer []byte
 	var told presented
 	callID := uuid.NewString()
 	if err := c.do(ctx, func() {
-		c.rec.Call.Target = t.URI()
+		c.rec.Call.Target = w.place
+		c.agent.dialog = callID            // it may change its early media (RFC 3311)
 		c.rec.Call.PlatformCallID = callID // a platform may ask for the consent while it rings
-		c.rec.Note(c.now(), "dialing", t.URI())
+		c.rec.Note(c.now(), "dialing", w.place)
 		c.ringAgain()
 		offer = c.agent.offer(c.asked.agreed)
-		told = c.present(t.Target)
+		told = c.present(w.target)
 		c.search.said = c.rec.Outcome
 		c.publish()
 	}); err != nil {
 		return err
 	}
 	leg, err := c.svc.Platform.Dial(ctx, sip.Invite{
-		Target: t.URI(), Called: c.route.to, Caller: told.caller, Headers: told.headers, Present: told.present, Offer: offer,
+		Target: w.uri, Called: w.called, Caller: told.caller, Headers: told.headers, Present: told.present, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
-		Auth: credentials(t.Target), TLS: clientTLS(t.Target),
+		Auth: credentials(w.target), TLS: clientTLS(w.target),
+		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
 	})
 	if err != nil {
 		return err
