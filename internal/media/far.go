@@ -19,8 +19,8 @@ type Far struct {
 	// RFC 2543): nothing is sent anywhere. No address but a port (a host name):
 	// it is learned from Signalled.
 	Addr        netip.AddrPort
-	Law         Law
-	PayloadType uint8 // of Law, in both directions
+	Codec         Codec
+	PayloadType uint8 // of Codec, in both directions
 	// Send and Receive are what we may send and shall expect.
 	Send, Receive bool
 	EventPT       int // of telephone-event (RFC 4733); -1 or 0: none
@@ -146,16 +146,16 @@ const (
 // kindOf reads a payload type. The static type of the other law counts as
 // audio as well: some far ends agree on one law and send the other, and a call
 // that is silent for that reason helps nobody.
-func (a *agreement) kindOf(pt uint8) (kind, Law) {
+func (a *agreement) kindOf(pt uint8) (kind, Codec) {
 	switch {
 	case pt == a.PayloadType:
-		return audio, a.Law
+		return audio, a.Codec
 	case a.EventPT > 0 && int(pt) == a.EventPT:
-		return event, a.Law
+		return event, a.Codec
 	case pt == staticPCMU:
 		return audio, PCMU
 	case pt == staticPCMA:
 		return audio, PCMA
 	}
-	return unknown, a.Law
+	return unknown, a.Codec
 }

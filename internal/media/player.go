@@ -156,7 +156,7 @@ func (p *playback) try(now time.Time, far *agreement, offset int) bool {
 	out := &p.s.out
 	seq := out.seq + 1
 	room := build(p.buf[:], p.last != far, far.PayloadType, seq, p.ts, p.s.ssrc)
-	p.clip.frame(room, offset, far.Law)
+	p.clip.frame(room, offset, far.Codec)
 	if p.s.rtp.send(p.buf[:], destination) != nil {
 		p.s.counts.errors.Add(1)
 		return false

@@ -38,7 +38,7 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 	if h.what == event {
 		copy(room, h.payload)
 	} else {
-		convert(room, h.payload, h.law, to.Law)
+		convert(room, h.payload, h.codec, to.Codec)
 	}
 	if s.rtp.send(h.scratch[:headerSize+len(h.payload)], destination) != nil {
 		s.counts.errors.Add(1)
@@ -46,7 +46,7 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 	}
 	s.counts.sent.Add(1)
 	s.counts.relayed.Add(1)
-	if h.what == audio && h.law != to.Law {
+	if h.what == audio && h.codec != to.Codec {
 		s.counts.converted.Add(1)
 	}
 }

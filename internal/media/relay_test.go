@@ -35,7 +35,7 @@ func TestBothPartiesHearEachOther(t *testing.T) {
 
 func TestALawIsConvertedWhenTheSidesDiffer(t *testing.T) {
 	cases := map[string]struct {
-		from, to Law
+		from, to Codec
 		convert  func(byte) byte
 	}{
 		"mu to A":  {PCMU, PCMA, g711.MuToA},
@@ -47,10 +47,10 @@ func TestALawIsConvertedWhenTheSidesDiffer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLine(t)
 			far := l.caller.far()
-			far.Law, far.PayloadType = c.from, 96 // a dynamic number for it
+			far.Codec, far.PayloadType = c.from, 96 // a dynamic number for it
 			l.a.Connect(far)
 			far = l.callee.far()
-			far.Law, far.PayloadType = c.to, 97
+			far.Codec, far.PayloadType = c.to, 97
 			l.b.Connect(far)
 			payload, want := make([]byte, 256), make([]byte, 256)
 			for i := range payload {

@@ -91,7 +91,7 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		return
 	}
 	defer t.busy.Store(false)
-	n := copy(build(h.scratch[:], h.marker, h.law.static(), h.seq, h.ts, t.ssrc), h.payload)
+	n := copy(build(h.scratch[:], h.marker, h.codec.static(), h.seq, h.ts, t.ssrc), h.payload)
 	for _, sink := range t.sinks {
 		if !sink.Send(h.scratch[:headerSize+n]) {
 			t.lost.Add(1)
