@@ -95,7 +95,7 @@ func (c Clip) frame(dst []byte, i int, codec Codec) int {
 
 // g722Silence is the smallest step in both bands: what fills up a last packet,
 // less than 20 ms of it.
-const g722Silence = 0xFA
+const g722Silence = 0xFF
 
 // duration is how long n samples at 8 kHz last.
 func duration(n int) time.Duration { return time.Duration(n) * time.Second / clockRate }

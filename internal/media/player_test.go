@@ -211,7 +211,7 @@ func TestTheRingbackToneSoundsOneSecondInFive(t *testing.T) {
 		t.Run(law.String(), func(t *testing.T) {
 			l := newLine(t)
 			far := l.callee.far()
-			far.Codec, far.PayloadType = law, law.static()
+			far.Codec, far.PayloadType = law, law.static(0)
 			l.b.Connect(far)
 			synctest.Test(t, func(t *testing.T) {
 				ctx, end := context.WithCancelCause(t.Context())
@@ -244,7 +244,7 @@ func TestTheRingbackToneSoundsOneSecondInFive(t *testing.T) {
 
 func decode(codec Codec, codes []byte) []int16 {
 	pcm := make([]int16, len(codes))
-	if law == PCMA {
+	if codec == PCMA {
 		g711.DecodeAAll(pcm, codes)
 	} else {
 		g711.DecodeMuAll(pcm, codes)

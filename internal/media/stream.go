@@ -123,7 +123,7 @@ func (s *Stream) report() { s.in.rtcp.Add(1) }
 type heard struct {
 	packet
 	what    kind
-	law     Codec // of audio
+	codec   Codec // of audio
 	far     *agreement
 	scratch *scratch // to build what is sent of it
 }
