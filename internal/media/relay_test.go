@@ -101,8 +101,8 @@ func TestKeysAreRelayedUnderTheNumberOfTheOtherSide(t *testing.T) {
 
 func TestKeysTheOtherSideCannotTakeAreCounted(t *testing.T) {
 	for name, change := range map[string]func(*Far){
-		"no events":     func(f *Far) { f.EventPT = -1 },
-		"zero":          func(f *Far) { f.EventPT = 0 },
+		"no events": func(f *Far) { f.EventPT = -1 },
+		"zero":      func(f *Far) { f.EventPT = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLine(t)
