@@ -99,10 +99,14 @@ done
 for who in caller agent; do
 	build "internal/demo/audio/$who.txt" "$who" || failed=1
 done
-# The ringback tone of internal/media: 425 Hz at -20 dBm0, one second in five.
-sox -V1 -D -n -r 16000 -c 1 -b 16 "$work/ring.wav" synth 1 sine 425 vol 0.0696 pad 0 4
-opus "$work/ring.wav" "$work/ring.opus"
-same "$work/ring.opus" internal/media/tones/ringback.opus || failed=1
+# The tones of internal/media (there are pitch, level and cadence explained).
+tone() { # tone NAME HERTZ SECONDS VOLUME PAUSE
+	sox -V1 -D -n -r 16000 -c 1 -b 16 "$work/tone.wav" synth "$3" sine "$2" vol "$4" pad 0 "$5"
+	opus "$work/tone.wav" "$work/tone.opus"
+	same "$work/tone.opus" "internal/media/tones/$1.opus"
+}
+tone ringback 425 1 0.0696 4 || failed=1
+tone waiting 600 0.24 0.0349 2 || failed=1
 [ "$failed" = 0 ]
 $check && exit 0
 

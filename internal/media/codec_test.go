@@ -162,27 +162,24 @@ func TestAClipThatIsNotThereInTheCodecIsNotHeard(t *testing.T) {
 	})
 }
 
-func TestTheRingbackToneIsThereInEveryCodec(t *testing.T) {
-	tones := newTones()
-	for _, codec := range []Codec{PCMU, PCMA, G722, Opus} {
-		c := tones.ringback(codec)
-		require.NoError(t, c.check())
-		assert.True(t, c.In(codec), codec)
-		assert.Equal(t, 5*time.Second, c.Length())
-		assert.Equal(t, 250, c.count(codec))
-	}
-	audio, err := oggopus.Read(ringbackOpus)
-	require.NoError(t, err)
-	assert.Equal(t, 5*time.Second, audio.Duration)
-
-	pcm := make([]int16, 5*g722.Rate)
-	g722.NewDecoder().Decode(pcm, tones.wide().G722)
-	for second, want := range []float64{-20, -70, -70, -70, -70} {
-		level := dBm0(pcm[second*g722.Rate+400 : (second+1)*g722.Rate])
-		if want == -20 {
-			assert.InDelta(t, want, level, 0.5)
-		} else {
-			assert.Less(t, level, -60.0)
+func TestTheTonesAreThereInEveryCodec(t *testing.T) {
+	for _, cadence := range []cadence{ringback(), waiting()} {
+		tone := cadence.tone()
+		length := duration(cadence.on + cadence.off)
+		for _, codec := range []Codec{PCMU, PCMA, G722, Opus} {
+			c := tone.in(codec)
+			require.NoError(t, c.check())
+			assert.True(t, c.In(codec), codec)
+			assert.Equal(t, length, c.Length())
+			assert.Equal(t, int(length/frameTime), c.count(codec))
 		}
+		audio, err := oggopus.Read(cadence.opus)
+		require.NoError(t, err)
+		assert.Equal(t, length, audio.Duration)
+
+		pcm := make([]int16, 2*(cadence.on+cadence.off))
+		g722.NewDecoder().Decode(pcm, tone.wide().G722)
+		assert.InDelta(t, cadence.dBm0, dBm0(pcm[400:2*cadence.on]), 0.5)
+		assert.Less(t, dBm0(pcm[2*cadence.on+400:]), -60.0)
 	}
 }

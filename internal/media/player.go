@@ -56,12 +56,17 @@ func (s *Stream) Play(ctx context.Context, c Clip) (Played, error) {
 // Ring sends the ringback tone until ctx ends, and returns context.Cause(ctx).
 // The sending side is its own, as with Play; the error is [ErrBusy] if
 // something plays already.
-func (s *Stream) Ring(ctx context.Context) error {
+func (s *Stream) Ring(ctx context.Context) error { return s.repeat(ctx, s.ports.tones.ringback) }
+
+// Wait is Ring with the tone of somebody who is on the line and is to wait.
+func (s *Stream) Wait(ctx context.Context) error { return s.repeat(ctx, s.ports.tones.waiting) }
+
+func (s *Stream) repeat(ctx context.Context, t tone) error {
 	var codec Codec
 	if far := s.far.Load(); far != nil {
 		codec = far.Codec
 	}
-	c := s.ports.tones.ringback(codec)
+	c := t.in(codec)
 	if !s.out.claimPlay() {
 		return ErrBusy
 	}
