@@ -70,14 +70,6 @@ func all(message, name string) (values []string) {
 	return values
 }
 
-// acknowledge sends the ACK of a 200.
-func (w *wire) acknowledge(ok string) {
-	_, err := w.WriteToUDPAddrPort([]byte(fmt.Sprintf("ACK sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK-ack\r\nFrom: %s\r\nTo: %s\r\n"+
-		"Call-ID: %s\r\nMax-Forwards: 70\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
-		w.to, w.LocalAddr(), all(ok, "From")[0], all(ok, "To")[0], w.id)), w.to)
-	require.NoError(w.h.t, err)
-}
-
 // told plays a call that nobody is asked in, with these lines in its INVITE, and
 // returns the INVITE that the platform got, and the record.
 func (h *house) told(c *center, lines ...string) (string, *consent.Record) {
@@ -93,7 +85,7 @@ func (h *house) told(c *center, lines ...string) (string, *consent.Record) {
 	}
 	ok := w.invite()
 	require.Contains(h.t, ok, "SIP/2.0 200 ")
-	w.acknowledge(ok)
+	w.acknowledge(ok, "")
 	invite := c.invited()
 	w.reads("BYE ", "BYE")
 	return invite, h.until("the record", func() (*consent.Record, bool) {
@@ -355,7 +347,7 @@ func TestTheSessionIDOfThePlatformReachesTheCaller(t *testing.T) {
 	ok := w.invite()
 	r := h.until("the call", func() (*consent.Record, bool) { r, found := h.svc.Find("both-halves"); return r, found })
 	require.Equal(t, []string{r.Call.Signalled.Sessions.Gateway + ";remote=" + session}, all(ok, "Session-ID"))
-	w.acknowledge(ok)
+	w.acknowledge(ok, "")
 	b := make([]byte, 65536)
 	n, from, err := c.ReadFromUDPAddrPort(b)
 	require.NoError(t, err)
