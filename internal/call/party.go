@@ -46,7 +46,7 @@ type life struct {
 // negotiation is where offer and answer have come to on one side.
 type negotiation struct {
 	laws      []sdp.Codec // what we agree to
-	local     sdp.Local   // our description, its version stepped with every change
+	local     sdp.Local   // what our description is made of
 	described []byte      // our description as last sent
 	agreed    sdp.Agreed
 }
@@ -111,7 +111,6 @@ func (p *party) accept(offer *sdp.Session) error {
 	if p.described == nil {
 		answer, agreed, err = sdp.NewAnswer(offer, p.local, p.laws)
 	} else {
-		p.local.Version++
 		answer, agreed, err = sdp.ReAnswer(offer, p.local, p.laws, p.agreed.Audio)
 	}
 	if err != nil {
@@ -120,7 +119,7 @@ func (p *party) accept(offer *sdp.Session) error {
 	if err := p.usable(agreed.Remote); err != nil {
 		return err
 	}
-	p.described = answer.Marshal()
+	p.described = answer.After(p.described)
 	p.settle(agreed)
 	return nil
 }
@@ -152,13 +151,12 @@ func (p *party) offerAnew() ([]byte, error) {
 	if p.agreed.Event != nil {
 		codecs = append(codecs, *p.agreed.Event)
 	}
-	p.local.Version++
 	offer := sdp.NewOffer(p.local, codecs)
 	audio := offer.Media[0]
 	offer.Media = ours.Media
 	audio.Proto = offer.Media[p.agreed.Index].Proto
 	offer.Media[p.agreed.Index] = audio
-	p.described = offer.Marshal()
+	p.described = offer.After(p.described)
 	return p.described, nil
 }
 
