@@ -34,9 +34,7 @@ type Config struct {
 	Log *slog.Logger
 	// TLS is required if Listen names a TLS address.
 	TLS *TLS
-	// Admit is asked about every request before anything is kept for it; nil:
-	// all are served. See Verdict.
-	Admit func(src netip.AddrPort, transport string) Verdict
+	Admission
 	// KeepAlive is the interval in which a CRLF ping goes out on connections
 	// that we opened (RFC 5626 section 4.4.1); 0: none. A connection whose far
 	// end has answered pings before and answers no more is closed.
@@ -140,8 +138,8 @@ func (e *Endpoint) bind(text string) (*socket, error) {
 
 // guardConns lets a listener ask who may connect, and speak TLS.
 func (e *Endpoint) guardConns(transport string, l *listener) {
-	if e.admission != nil {
-		l.refuses = func(source netip.AddrPort) bool { return e.admission(source, transport) == Silence }
+	if e.admission.Admit != nil {
+		l.refuses = func(source netip.AddrPort) bool { return e.verdict(source, transport) == Silence }
 	}
 	if transport != "tls" {
 		return

@@ -30,6 +30,7 @@ var (
 	refuseBadAddress   = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
 	refuseNoPorts      = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
 	refuseTrunkRate    = &refusal{code: 503, word: "trunk_rate", reason: "Calls per second of the trunk reached", retryAfter: 1}
+	refuseSourceRate   = &refusal{code: 503, word: "source_rate", reason: "Calls per second of the source reached", retryAfter: 1}
 	refuseFull         = &refusal{code: 503, word: "full", reason: "Call limit reached", retryAfter: 5}
 	refuseNoTarget     = &refusal{code: 480, word: "no_target", reason: "No target is up"}
 	refuseTrunkFull    = &refusal{code: 503, word: "trunk_full", reason: "Call limit of the trunk reached", retryAfter: 5}

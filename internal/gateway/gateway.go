@@ -139,7 +139,7 @@ func (g *Gateway) openSides() error {
 			listen = append(listen, a.String())
 		}
 		if len(listen) > 0 {
-			endpoint, err := sip.Listen(sip.Config{Listen: listen, Log: g.opt.Log, TLS: serverTLS(s.cfg.TLS),
+			endpoint, err := sip.Listen(sip.Config{Listen: listen, Log: g.opt.Log, TLS: serverTLS(s.cfg.TLS), Admission: g.doorOf(s.name),
 				SessionTimer: sip.SessionTimer(g.sessionTimer())})
 			if err != nil {
 				return fmt.Errorf("listen.%s.sip: %w", s.name, err)

@@ -16,7 +16,6 @@ func TestWhatIsNotSupportedYetIsRefusedAtStart(t *testing.T) {
 		`policy "ask": dial: during_notice`: func(c *config.Config) {
 			c.Policies[0].Dial = config.DialDuringNotice
 		},
-		"limits:": func(c *config.Config) { c.Limits.DropAfter = 3 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
