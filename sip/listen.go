@@ -1,12 +1,14 @@
 package sip
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -19,6 +21,11 @@ type Config struct {
 	// "tls:ADDRESS:PORT". The address is an IP address of this host, IPv6 in brackets; the wildcards are refused,
 	// because what we send must name one address. Port 0 takes any.
 	Listen []string
+	// Advertise is how far ends reach what Listen names, if that is by another
+	// name or address: a host or host:port, IPv6 in brackets. Via, Contact and our
+	// own From name it. Without a port each listener's own is named. Empty: the
+	// address that is bound.
+	Advertise string
 	// UserAgent goes into the Server and User-Agent headers. Default "consentgw".
 	UserAgent string
 	// T1 is RFC 3261's estimate of the round-trip time. It governs the
@@ -39,6 +46,8 @@ type Config struct {
 	// that we opened (RFC 5626 section 4.4.1); 0: none. A connection whose far
 	// end has answered pings before and answers no more is closed.
 	KeepAlive time.Duration
+	// DSCP marks what is sent (RFC 2474), 0 to 63. 0: no mark.
+	DSCP int
 	// Resolver looks targets up. Default: the host's.
 	Resolver Resolver
 }
@@ -113,7 +122,8 @@ func (e *Endpoint) bind(text string) (*socket, error) {
 	sock := &socket{Addr: addr, started: make(chan struct{})}
 	switch addr.Transport {
 	case "udp":
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr.AddrPort))
+		lc := net.ListenConfig{Control: e.marked}
+		c, err := lc.ListenPacket(context.Background(), "udp", addr.AddrPort.String())
 		if err != nil {
 			return nil, fmt.Errorf("sip: listen on %q: %w", text, err)
 		}
@@ -123,7 +133,8 @@ func (e *Endpoint) bind(text string) (*socket, error) {
 		if addr.Transport == "tls" && e.security.server.Load() == nil {
 			return nil, fmt.Errorf("sip: listen on %q: no certificate is configured", text)
 		}
-		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr.AddrPort))
+		lc := net.ListenConfig{Control: e.marked} // what is accepted inherits it
+		l, err := lc.Listen(context.Background(), "tcp", addr.AddrPort.String())
 		if err != nil {
 			return nil, fmt.Errorf("sip: listen on %q: %w", text, err)
 		}
@@ -134,6 +145,18 @@ func (e *Endpoint) bind(text string) (*socket, error) {
 	sock.AddrPort = netip.AddrPortFrom(sock.AddrPort.Addr().Unmap(), sock.AddrPort.Port())
 	sock.stack = e.newStack(addr.Transport, sock.AddrPort, nil)
 	return sock, nil
+}
+
+// marked sets the DSCP of a socket. What cannot be marked is used all the same.
+func (e *Endpoint) marked(_, _ string, c syscall.RawConn) error {
+	if e.dscp == 0 {
+		return nil
+	}
+	return c.Control(func(fd uintptr) {
+		if err := mark(fd, e.dscp); err != nil {
+			e.log.Warn("sip socket without its DSCP", "error", err)
+		}
+	})
 }
 
 // guardConns lets a listener ask who may connect, and speak TLS.

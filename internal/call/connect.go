@@ -124,7 +124,7 @@ func (c *Call) try(ctx context.Context, t *target.Hop) error {
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
-		Auth: credentials(t.Target), TLS: clientTLS(t.Target),
+		Auth: credentials(t.Target), TLS: clientTLS(t),
 	})
 	if err != nil {
 		return err
@@ -213,10 +213,15 @@ func credentials(t config.Target) *sip.Credentials {
 }
 
 // clientTLS is what a connection to a target shows and trusts; nil: no
-// certificate, and the authorities of the platform's side.
-func clientTLS(t config.Target) *sip.ClientTLS {
-	if t.TLS == nil {
+// what the platform's side shows and trusts. Wherever an SRV record leads, the
+// certificate must be for the name that was configured.
+func clientTLS(h *target.Hop) *sip.ClientTLS {
+	c := sip.ClientTLS{ServerName: h.ServerName()}
+	if t := h.Target.TLS; t != nil {
+		c.CertFile, c.KeyFile, c.CAFile = t.Cert, t.Key, t.CA
+	}
+	if c == (sip.ClientTLS{}) {
 		return nil
 	}
-	return &sip.ClientTLS{CertFile: t.TLS.Cert, KeyFile: t.TLS.Key, CAFile: t.TLS.CA}
+	return &c
 }

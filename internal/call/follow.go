@@ -18,6 +18,12 @@ func (s *Service) Follow(p *Plan) {
 // InForce is the plan that the next call follows.
 func (s *Service) InForce() *Plan { return s.inForce.Load() }
 
+// Overloaded reports whether calls are refused because the processors are busy.
+func (s *Service) Overloaded() bool {
+	limit := s.InForce().maxCPU
+	return limit > 0 && s.CPU() >= float64(limit)
+}
+
 // inherit takes over the rates of trunks and sources and the health of targets.
 func (p *Plan) inherit(old *Plan) {
 	if p.perSource == old.perSource {

@@ -31,6 +31,8 @@ type Config struct {
 	PlatformPorts *media.Ports
 	Store         consent.Store
 	Journal       *Journal
+	// CPU is how much of all processors' time this process uses, in percent.
+	CPU func() float64
 	// StoreFault is a stable word for why the store failed, such as "timeout".
 	StoreFault func(error) string
 	// StoreTimeout bounds the one write that a caller waits for.
@@ -56,6 +58,9 @@ type Service struct {
 func New(cfg Config) *Service {
 	s := &Service{Config: cfg, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
 	s.inForce.Store(cfg.Plan)
+	if s.CPU == nil {
+		s.CPU = func() float64 { return 0 }
+	}
 	if s.StoreFault == nil {
 		s.StoreFault = func(error) string { return "failed" }
 	}
