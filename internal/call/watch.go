@@ -22,4 +22,4 @@ func (p *Plan) Watched() (all []Watched) {
 }
 
 // TLS is what a connection to an address shows and trusts, as for its calls.
-func (w Watched) TLS(h *target.Hop) *sip.ClientTLS { return clientTLS(h) }
+func (w Watched) TLS(h *target.Hop) *sip.ClientTLS { return clientTLS(h.Target, h.ServerName()) }

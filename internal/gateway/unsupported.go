@@ -26,8 +26,5 @@ func unsupported(cfg *config.Config) error {
 			refuse(t.FromHost != "" || t.Host != "", "platform %q: host and from_host of a target", p.Name)
 		}
 	}
-	for _, p := range cfg.Policies {
-		refuse(p.Dial == config.DialDuringNotice, "policy %q: dial: %s", p.Name, p.Dial)
-	}
 	return errors.Join(problems...)
 }
