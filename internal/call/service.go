@@ -77,7 +77,7 @@ func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
 		s.refuse(in, "", refuseSourceRate)
 		return
 	}
-	j, refusal := plan.find(in.Source().Addr(), in.Identities(), in.Caller(), in.Called(), s.Now())
+	j, refusal := plan.find(in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
 	if refusal != nil {
 		s.refuse(in, j.trunk.Name, refusal)
 		return
