@@ -101,15 +101,15 @@ func (t *Tap) copy(now time.Time, h *heard) {
 	}
 	defer t.busy.Store(false)
 	n := copy(build(h.scratch[:], h.marker, h.codec.static(h.pt), h.seq, h.ts, t.ssrc), h.payload)
-	if t.far.Load() != h.far {
-		t.far.Store(h.far)
-	}
 	for _, sink := range t.sinks {
 		if !sink.Send(h.scratch[:headerSize+n]) {
 			t.lost.Add(1)
 			continue
 		}
 		t.sent.Add(1)
+		if t.far.Load() != h.far {
+			t.far.Store(h.far)
+		}
 		at := now.UnixNano()
 		t.first.CompareAndSwap(0, at)
 		t.last.Store(at)
