@@ -26,7 +26,7 @@ var (
 	refuseUnknownTrunk = &refusal{code: 403, word: "unknown_trunk", reason: "Unknown trunk"}
 	refuseNoRoute      = &refusal{code: 404, word: "no_route", reason: "No route to this number"}
 	refuseBadOffer     = &refusal{code: 400, word: "bad_sdp", reason: "Malformed SDP"}
-	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec (PCMU and PCMA are supported)"}
+	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec"}
 	refuseBadAddress   = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
 	refuseNoPorts      = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
 	refuseTrunkRate    = &refusal{code: 503, word: "trunk_rate", reason: "Calls per second of the trunk reached", retryAfter: 1}

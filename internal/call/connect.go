@@ -79,7 +79,7 @@ func (c *Call) tryPlatform(ctx context.Context, w way) error {
 		c.rec.Call.PlatformCallID = callID // a platform may ask for the consent while it rings
 		c.rec.Note(c.now(), "dialing", w.place)
 		c.ringAgain()
-		offer = c.agent.offer(c.asked.agreed)
+		offer = c.agent.offer(c.asked, c.route.trunk.Codecs)
 		told = c.present(w.target)
 		c.search.said = c.rec.Outcome
 		c.publish()

@@ -18,7 +18,7 @@ func (r *reader) trunk(n *node) Trunk {
 		MaxCalls:  parsed(r, n.get("max_calls"), 0, whole(0, 1_000_000)),
 		MaxCPS:    parsed(r, n.get("max_cps"), 0, parseRate),
 		Auth:      r.auth(n.get("auth"), "consentgw"),
-		Codecs:    r.distinct(n.list("codecs"), oneOf("PCMA", "PCMU")),
+		Codecs:    r.codecs(n),
 		SRTP:      r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 		NAT:       parsed(r, n.get("nat"), true, parseBool),
 		Identity:  r.text(n.get("identity"), IdentityTrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
@@ -30,9 +30,6 @@ func (r *reader) trunk(n *node) Trunk {
 	}
 	for _, name := range r.distinct(n.get("tls").list("names"), checkDomain) {
 		t.TLSNames = append(t.TLSNames, strings.ToLower(name))
-	}
-	if codecs := n.get("codecs"); codecs != nil && codecs.kind == list && len(codecs.items) == 0 {
-		r.fail(codecs, "is empty: no call could be agreed on; leave it out for all codecs")
 	}
 	if t.Normalize == NormalizeE164 {
 		r.needs(n, "country", "normalize e164 needs to know where the trunk's national numbers belong")
@@ -240,4 +237,16 @@ func (u uriParts) searchable() error {
 		return errors.New("needs a uri without a port: the SRV records say the port")
 	}
 	return nil
+}
+
+// codecs are those of a trunk, by their names in SDP.
+func (r *reader) codecs(n *node) []string {
+	if codecs := n.get("codecs"); codecs != nil && codecs.kind == list && len(codecs.items) == 0 {
+		r.fail(codecs, "is empty: no call could be agreed on; leave it out for all codecs")
+	}
+	list := r.distinct(n.list("codecs"), oneOf("PCMA", "PCMU", "G722", "opus"))
+	for i := range list {
+		list[i] = strings.ToUpper(list[i])
+	}
+	return list
 }

@@ -23,8 +23,9 @@ type Trunk struct {
 	// MaxCPS is how many calls per second the trunk may begin, with a burst of
 	// one second; 0, the default, is no limit.
 	MaxCPS float64
-	// Codecs are those that are agreed on, PCMA and PCMU, in our order of
-	// preference. Empty, the default: both, in the order of the caller.
+	// Codecs are those that are agreed on, PCMA, PCMU, G722 and OPUS, in our order
+	// of preference, and no others. Empty, the default: PCMA and PCMU in the order
+	// of the caller, then the other two, then whatever the caller offers.
 	Codecs []string
 	// SRTP is off, the default and the meaning of empty, optional or required.
 	SRTP string

@@ -77,7 +77,7 @@ func TestOneMistakeInTheNodeAndItsSidesIsOneFindingAtItsPlace(t *testing.T) {
 
 func TestOneMistakeInATrunkIsOneFindingAtItsPlace(t *testing.T) {
 	runFull(t, []mistake{
-		{"a codec", "codecs: [PCMA, PCMU]", "codecs: [PCMA, G722]", []string{`48:20: error: trunks[0].codecs[1]: must be PCMA or PCMU; it is "G722"`}},
+		{"a codec", "codecs: [PCMA, PCMU]", "codecs: [PCMA, G729]", []string{`48:20: error: trunks[0].codecs[1]: must be PCMA, PCMU, G722 or opus; it is "G729"`}},
 		{"a codec twice", "codecs: [PCMA, PCMU]", "codecs: [PCMA, PCMA]", []string{`48:20: error: trunks[0].codecs[1]: is listed twice`}},
 		{"no codec", "codecs: [PCMA, PCMU]", "codecs: []",
 			[]string{`48:13: error: trunks[0].codecs: is empty: no call could be agreed on; leave it out for all codecs`}},
