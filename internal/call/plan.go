@@ -41,6 +41,7 @@ type Plan struct {
 	platforms []*Platform
 	copies    []config.Recorder // where copies go
 	maxCalls  int
+	silence   config.MediaTimeout
 }
 
 // path is one route with everything it refers to.
@@ -66,12 +67,12 @@ func NewPlan(cfg *config.Config, library *prompts.Library, recorders []Recorder)
 		return nil, err
 	}
 	p := &Plan{table: table, rates: map[string]*limit.Bucket{}, paths: map[string]*path{},
-		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls}
+		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls, silence: cfg.Dialogs.MediaTimeout}
 	for _, t := range cfg.Trunks {
 		p.rates[t.Name] = limit.NewBucket(t.MaxCPS)
 	}
 	for _, c := range cfg.Platforms {
-		p.platforms = append(p.platforms, &Platform{c, target.New(c, nil)})
+		p.platforms = append(p.platforms, &Platform{c, target.New(c.Destination, nil)})
 	}
 	var problems []error
 	for _, c := range cfg.Routes {
@@ -147,6 +148,7 @@ func policyOf(c config.Policy) *consent.Policy {
 // journey is what the plan says of one INVITE.
 type journey struct {
 	*path
+	plan     *Plan
 	trunk    config.Trunk
 	from, to string // the numbers as the platform shall see them
 }
@@ -154,7 +156,7 @@ type journey struct {
 // find takes an INVITE to its trunk and its route, or says why it may not go on.
 // identities are the names that the sender's certificate proves.
 func (p *Plan) find(source netip.Addr, identities []string, from, to string, now time.Time) (journey, *refusal) {
-	j := journey{}
+	j := journey{plan: p}
 	var ok bool
 	if j.trunk, ok = p.table.Trunk(source.Unmap(), identities); !ok {
 		return j, refuseUnknownTrunk

@@ -60,20 +60,27 @@ type Auth struct {
 
 // Platform is a contact center and the addresses it answers at.
 type Platform struct {
-	Name    string
+	Name string
+	Destination
+	// Headers is the preset of the headers that carry the consent: generic, the
+	// default and the meaning of empty, genesys, nice, amazon, twilio or
+	// audiocodes.
+	Headers string
+	// Transfers says where the platform may lead its calls.
+	Transfers Transfers
+}
+
+// Destination is where calls are dialed, and with what patience.
+type Destination struct {
 	Targets []Target
 	Options OptionsPing
 	// AnswerTimeout is how long a target may ring. Default 30 s.
 	AnswerTimeout time.Duration
 	// FailoverOn says which failures of a target lead to the next one.
 	FailoverOn FailoverOn
-	// Headers is the preset of the headers that carry the consent: generic, the
-	// default and the meaning of empty, genesys, nice, amazon, twilio or
-	// audiocodes.
-	Headers string
 }
 
-// Target is one address of a platform. The lowest priority is tried first;
+// Target is one address of a destination. The lowest priority is tried first;
 // among equals the weight is the share of the calls, and 0 hardly any.
 type Target struct {
 	URI              string // a SIP URI (RFC 3261 section 19.1)

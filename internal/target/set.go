@@ -20,7 +20,7 @@ import (
 // back soon.
 const shunned = 20 * time.Second
 
-// Set is the targets of one platform. It is safe for concurrent use.
+// Set is the targets of one destination. It is safe for concurrent use.
 type Set struct {
 	downAfter, upAfter int
 	lookup             Lookup
@@ -38,23 +38,47 @@ type entry struct {
 	records
 }
 
-// New makes the set of a platform, every target up. Until Resolve was called,
+// New makes the set of a destination, every target up. Until Resolve was called,
 // targets that are to be looked up stand for their own name. A nil lookup is
 // that of the system.
-func New(p config.Platform, lookup Lookup) *Set {
+func New(d config.Destination, lookup Lookup) *Set {
 	if lookup == nil {
 		lookup = System
 	}
 	s := &Set{
-		downAfter: max(1, p.Options.DownAfter), upAfter: max(1, p.Options.UpAfter),
+		downAfter: max(1, d.Options.DownAfter), upAfter: max(1, d.Options.UpAfter),
 		lookup: lookup, draw: rand.ExpFloat64,
 	}
-	for _, t := range p.Targets {
+	for _, t := range d.Targets {
 		e := &entry{target: t, uri: splitURI(t)}
 		e.hops = []*Hop{{Target: t, set: s, uri: e.uri.String()}}
 		s.entries = append(s.entries, e)
 	}
 	return s
+}
+
+// Inherit takes over the health of the addresses that s has in common with old,
+// the set of an earlier configuration, and what was looked up for them. Nobody
+// may use s before.
+func (s *Set) Inherit(old *Set) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		i := slices.IndexFunc(old.entries, func(was *entry) bool {
+			return was.target.URI == e.target.URI && was.target.Transport == e.target.Transport && was.target.SRV == e.target.SRV
+		})
+		if i < 0 {
+			continue
+		}
+		e.hops, e.records = nil, old.entries[i].records
+		for _, h := range old.entries[i].hops {
+			same := *h
+			same.set, same.Target = s, e.target
+			e.hops = append(e.hops, &same)
+		}
+	}
 }
 
 // Hops is every address there is, in the order of the configuration: those to

@@ -17,11 +17,11 @@ import (
 func noon() time.Time { return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC) }
 
 // platform has targets that are named by their number from 1 on.
-func platform(targets ...config.Target) config.Platform {
+func platform(targets ...config.Target) config.Destination {
 	for i := range targets {
 		targets[i].URI = "sip:t" + strconv.Itoa(i+1)
 	}
-	return config.Platform{Name: "center", Targets: targets, Options: config.OptionsPing{DownAfter: 3, UpAfter: 2}}
+	return config.Destination{Targets: targets, Options: config.OptionsPing{DownAfter: 3, UpAfter: 2}}
 }
 
 func at(priority, weight int) config.Target {
@@ -198,7 +198,7 @@ func TestItIsKnownThatNothingIsUp(t *testing.T) {
 }
 
 func TestAPlatformMadeByHandNeedsNoOptions(t *testing.T) {
-	s := New(config.Platform{Targets: []config.Target{{URI: "sip:t1"}}}, nil)
+	s := New(config.Destination{Targets: []config.Target{{URI: "sip:t1"}}}, nil)
 	h := s.Hops()[0]
 	assert.True(t, h.Pinged(false), "one failure")
 	assert.True(t, h.Pinged(true), "one answer")
@@ -261,4 +261,17 @@ func TestAnAddressThatAnswersCallsNeedsNoAsking(t *testing.T) {
 	h.Answered(noon())
 	assert.True(t, h.Carries(noon().Add(59*time.Second), time.Minute))
 	assert.False(t, h.Carries(noon().Add(time.Minute), time.Minute))
+}
+
+func TestHealthGoesOnInTheNextConfiguration(t *testing.T) {
+	old := New(platform(at(1, 1), at(2, 1), at(3, 1)), nil)
+	down(hop(t, old, "sip:t1"))
+	hop(t, old, "sip:t2").Failed(noon())
+	s := New(platform(at(5, 7), at(1, 1), at(1, 1), at(0, 1)), nil)
+	s.Inherit(old)
+	assert.False(t, hop(t, s, "sip:t1").Up(), "it is down still")
+	assert.Equal(t, 5, hop(t, s, "sip:t1").Target.Priority, "what is configured is new")
+	assert.Equal(t, []string{"sip:t4", "sip:t3", "sip:t2", "sip:t1"}, order(s, noon()))
+	hop(t, s, "sip:t1").Answered(noon())
+	assert.False(t, hop(t, old, "sip:t1").Up(), "the old one has a life of its own")
 }
