@@ -30,7 +30,12 @@ type Recording struct {
 	news     chan struct{} // holds a token when latest has changed
 	snapshot chan struct{} // holds a token when the recorder asked for one
 
-	mu       sync.Mutex // guards what follows, never held while anybody is waited for
+	mu sync.Mutex // guards what follows, never held while anybody is waited for
+	standing
+}
+
+// standing is how things stand at the moment.
+type standing struct {
 	latest   moment
 	version  uint64 // of our session description
 	speaking bool   // what we last said: we send
@@ -60,7 +65,7 @@ func (r *Recorder) newRecording(call Call) (rec *Recording, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rec = &Recording{cfg: &r.cfg, id: id, call: call, latest: moment{call.State, call.Record},
+	rec = &Recording{cfg: &r.cfg, id: id, call: call, standing: standing{latest: moment{call.State, call.Record}},
 		done: make(chan struct{}), accepted: make(chan struct{}), news: make(chan struct{}, 1), snapshot: make(chan struct{}, 1)}
 	tap := func(wanted bool, label string) *media.Tap {
 		if !wanted || err != nil {
