@@ -9,10 +9,12 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/config"
+	"consentgw/internal/headers"
 	"consentgw/internal/limit"
 	"consentgw/internal/route"
 	"consentgw/internal/target"
 	"consentgw/prompts"
+	"consentgw/sip"
 )
 
 // Plan is the configuration as calls use it: looked up once, then followed. It
@@ -32,6 +34,7 @@ type path struct {
 	name      string
 	policy    *consent.Policy // nil: a plain relay, nobody is asked
 	notice    *prompts.Notice
+	dialEarly bool // the agent's telephone rings while the caller is asked
 	platform  *Platform
 	recorders []Recorder
 }
@@ -104,6 +107,7 @@ func (r *path) ask(cfg *config.Config, name string, library *prompts.Library) er
 		return fmt.Errorf("route %q: unknown policy %q", r.name, name)
 	}
 	r.policy = policyOf(cfg.Policies[i])
+	r.dialEarly = cfg.Policies[i].Dial == config.DialDuringNotice
 	notice, err := library.Notice(r.policy.Notice, r.policy.Language)
 	if err != nil {
 		return fmt.Errorf("policy %q: %w", name, err)
@@ -133,18 +137,21 @@ type journey struct {
 	*path
 	plan     *Plan
 	trunk    config.Trunk
-	from, to string // the numbers as the platform shall see them
+	caller   identity
+	from, to string          // the numbers as the platform shall see them
+	passed   []headers.Field // of the caller's INVITE
 }
 
 // find takes an INVITE to its trunk and its route, or says why it may not go on.
 // identities are the names that the sender's certificate proves.
-func (p *Plan) find(source netip.Addr, identities []string, from, to string, now time.Time) (journey, *refusal) {
+func (p *Plan) find(source netip.Addr, identities []string, who sip.Identity, to string, now time.Time) (journey, *refusal) {
 	j := journey{plan: p}
 	var ok bool
 	if j.trunk, ok = p.table.Trunk(source.Unmap(), identities); !ok {
 		return j, refuseUnknownTrunk
 	}
-	choice, ok := p.table.Match(j.trunk.Name, from, to, now)
+	j.caller = identify(who, j.trunk)
+	choice, ok := p.table.Match(j.trunk.Name, j.caller.number, to, now)
 	if !ok {
 		return j, refuseNoRoute
 	}

@@ -70,6 +70,7 @@ func (c *Call) record(ctx context.Context) {
 	take := Take{Permit: c.tape.permit, Gate: c.tape.gate, State: c.tapeState(), Record: c.rec.Clone()}
 	for _, r := range c.wanted() {
 		c.tape.opening++
+		take := take // each its own
 		take.Changed = func(up bool, why string) {
 			// Its only error: the call is over, and with it what there was to note.
 			_ = c.do(ctx, func() { c.recorderChanged(r.Name, up, why) })

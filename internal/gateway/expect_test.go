@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"math"
+	"slices"
 
 	"consentgw/consent"
 	"consentgw/internal/g711"
@@ -64,7 +65,9 @@ func (p *actor) finish() {
 		return // refused: no INVITE was accepted, so there is no record
 	}
 	r := p.final()
+	p.checkServers()
 	p.checkRecord(r)
+	p.checkUnheard(r)
 	p.checkCopies(r)
 	code, metrics := p.request("GET", "/metrics")
 	require.Equal(p.t, 200, code)
@@ -126,14 +129,41 @@ func (p *actor) checkCopies(r *consent.Record) {
 			require.EqualValues(p.t, rec.Caller.Packets, len(caller))
 			require.EqualValues(p.t, rec.Agent.Packets, len(agent))
 		}
-		p.checkSent(r, p.phone.Sent(), caller)
-		p.checkSent(r, p.arrival.line.Sent(), agent)
+		p.checkSent(r, rec, p.phone.Sent(), caller)
+		p.checkSent(r, rec, p.arrival.line.Sent(), agent)
 		total -= len(caller) + len(agent)
 	}
 	require.Zero(p.t, total, "packets at the recorder that belong to no recording")
 }
 
-func (p *actor) checkSent(r *consent.Record, sent, copies []phone.Packet) {
+// checkUnheard: before the decision neither party heard the other. What a phone
+// got within a clock tick of it is left out.
+func (p *actor) checkUnheard(r *consent.Record) {
+	before := func(packets []phone.Packet) []phone.Packet {
+		n := slices.IndexFunc(packets, func(a phone.Packet) bool { return !a.At.Before(r.DecidedAt) })
+		if n < 0 {
+			return packets
+		}
+		return packets[:n]
+	}
+	for _, agent := range p.answered {
+		require.False(p.t, anywhere(before(agent.Received()), callerVoice), "the agent heard the caller before the decision")
+	}
+	require.False(p.t, anywhere(before(p.phone.Received()), agentVoice), "the caller heard the agent before the decision")
+}
+
+// anywhere reports whether a tone stands out in any stretch of 200 ms.
+func anywhere(packets []phone.Packet, hertz float64) bool {
+	for len(packets) >= 10 {
+		if pitch(packets[:10], hertz) {
+			return true
+		}
+		packets = packets[1:]
+	}
+	return false
+}
+
+func (p *actor) checkSent(r *consent.Record, rec consent.Recording, sent, copies []phone.Packet) {
 	bySeq := map[uint16]phone.Packet{}
 	for _, s := range sent {
 		bySeq[s.Seq] = s
@@ -145,7 +175,7 @@ func (p *actor) checkSent(r *consent.Record, sent, copies []phone.Packet) {
 		require.Contains(p.t, []uint8{0, 8}, c.Type, "a copy is of one of the two laws")
 		require.Contains(p.t, []uint8{0, 8}, s.Type, "a key in the recording")
 		require.False(p.t, c.At.Before(r.StoredAt), "a copy before the decision was stored")
-		for _, pause := range r.Recordings[0].Pauses {
+		for _, pause := range rec.Pauses {
 			inside := s.At.After(pause.From.Add(1e7)) && s.At.Before(pause.To.Add(-1e7))
 			require.False(p.t, inside, "a copy of what was said during a pause")
 		}

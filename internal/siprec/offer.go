@@ -125,50 +125,69 @@ func days(s string) int {
 	return total
 }
 
-// direct sends the copies to where the recorder's description says, and to
-// nowhere what it does not want: a line it refused, or one that it does not say
-// it receives on, whatever we had offered.
+// direct sends the copies to where the recorder's description says.
 func (r *Recording) direct(body []byte) error {
-	answer, err := sdp.Parse(body)
+	ways, err := r.ways(body)
 	if err != nil {
 		r.stop()
-		return fmt.Errorf("%w: %w", errAnswer, err)
+		return err
 	}
-	if len(answer.Media) != len(r.streams) {
-		r.stop()
-		return fmt.Errorf("%w: %d media lines for %d", errAnswer, len(answer.Media), len(r.streams))
-	}
-	r.mu.Lock()
-	speaking := r.speaking
-	r.mu.Unlock()
-	taken := 0
-	for i, s := range r.streams {
-		m := &answer.Media[i]
-		types := laws(m)
-		if m.Port == 0 || len(types) == 0 {
-			s.outlet.Stop()
+	return r.follow(ways)
+}
+
+// follow sends the copies along; a zero destination stops a stream.
+func (r *Recording) follow(ways []media.Destination) error {
+	for i, to := range ways {
+		if !to.Addr.IsValid() {
+			r.streams[i].outlet.Stop()
 			continue
 		}
-		taken++
-		if !speaking || m.Direction == sdp.SendOnly || m.Direction == sdp.Inactive {
-			s.outlet.Stop()
-			continue
-		}
-		to := netip.AddrPortFrom(m.Addr, uint16(m.Port))
-		if r.cfg.Taken(to) {
-			r.stop()
-			return fmt.Errorf("%w: a media socket of the gateway itself", errAnswer)
-		}
-		if err := s.outlet.Direct(media.Destination{Addr: to, Types: types}); err != nil {
+		if err := r.streams[i].outlet.Direct(to); err != nil {
 			r.stop()
 			return fmt.Errorf("%w: %w", errAnswer, err)
 		}
 	}
-	if taken == 0 {
-		r.stop()
-		return fmt.Errorf("%w: no stream was accepted", errAnswer)
-	}
 	return nil
+}
+
+// ways reads where the recorder wants the copies of each stream. It is nowhere
+// while we said that we send nothing, and for what it does not want: a line it
+// refused, or one that it does not say it receives on, whatever we had offered.
+func (r *Recording) ways(body []byte) ([]media.Destination, error) {
+	answer, err := sdp.Parse(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errAnswer, err)
+	}
+	if len(answer.Media) != len(r.streams) {
+		return nil, fmt.Errorf("%w: %d media lines for %d", errAnswer, len(answer.Media), len(r.streams))
+	}
+	r.mu.Lock()
+	speaking := r.speaking
+	r.mu.Unlock()
+	ways, taken := make([]media.Destination, len(r.streams)), 0
+	for i := range r.streams {
+		m := &answer.Media[i]
+		types := laws(m)
+		if m.Port == 0 || len(types) == 0 {
+			continue
+		}
+		taken++
+		if !speaking || m.Direction == sdp.SendOnly || m.Direction == sdp.Inactive {
+			continue
+		}
+		to := netip.AddrPortFrom(m.Addr, uint16(m.Port))
+		if r.cfg.Taken(to) {
+			return nil, fmt.Errorf("%w: a media socket of the gateway itself", errAnswer)
+		}
+		if err := media.UsableFar(to, netip.Addr{}); err != nil {
+			return nil, fmt.Errorf("%w: %w", errAnswer, err)
+		}
+		ways[i] = media.Destination{Addr: to, Types: types}
+	}
+	if taken == 0 {
+		return nil, fmt.Errorf("%w: no stream was accepted", errAnswer)
+	}
+	return ways, nil
 }
 
 // laws are the payload types of G.711 that a line takes, in its order.

@@ -192,7 +192,9 @@ func (r *Recording) run(ctx context.Context) {
 	}
 }
 
-// arrived reports the first acceptance by opening, every later one as news.
+// arrived reports the first acceptance by opening, every later one as news. It
+// comes before the first packet, and the end of a session after the last one: the
+// gap in the evidence lies within the one there was.
 func (r *Recording) arrived(up bool, told string) bool {
 	select {
 	case <-r.accepted:

@@ -127,7 +127,7 @@ func (r *rig) party(engine *media.Engine) (*media.Stream, *net.UDPConn) {
 	ports := media.NewPorts(media.PortsConfig{Addr: loopback(), Engine: engine})
 	s, err := ports.Open()
 	require.NoError(r.t, err)
-	s.Connect(media.Far{Addr: far.LocalAddr().(*net.UDPAddr).AddrPort(), Law: media.PCMA, PayloadType: 8, EventPT: -1, Send: true, Receive: true})
+	s.Connect(media.Far{Addr: far.LocalAddr().(*net.UDPAddr).AddrPort(), Codec: media.PCMA, PayloadType: 8, EventPT: -1, Send: true, Receive: true})
 	ctx, end := context.WithCancel(context.Background())
 	var loop sync.WaitGroup
 	loop.Go(func() { _ = s.Run(ctx) })

@@ -22,8 +22,8 @@ type dialogue struct {
 	told  consent.RecordingState
 }
 
-// invite tries the addresses in turn and returns the first that accepts, and
-// sends from then on, or why the last one did not.
+// invite tries the addresses in turn and returns the first that accepts, or why
+// the last one did not. Nothing is sent yet.
 func (r *Recording) invite(ctx context.Context) (*dialogue, string) {
 	why := ""
 	for _, t := range r.cfg.Targets {
@@ -58,7 +58,7 @@ func (r *Recording) dial(ctx context.Context, t Target) (*dialogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.direct(d.leg.SDP()); err != nil {
+	if _, err := r.ways(d.leg.SDP()); err != nil {
 		d.bye()
 		return nil, err
 	}
@@ -71,6 +71,10 @@ func (r *Recording) dial(ctx context.Context, t Target) (*dialogue, error) {
 func (r *Recording) attend(ctx context.Context, d *dialogue) string {
 	probe := time.NewTicker(r.cfg.Pace.Probe)
 	defer probe.Stop()
+	if err := d.direct(d.leg.SDP()); err != nil {
+		d.bye()
+		return reason(err)
+	}
 	knock(r.news) // something may have happened while it was invited
 	for {
 		var err error
