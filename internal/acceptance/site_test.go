@@ -70,6 +70,7 @@ type plan struct {
 	trunk    string            // host and port that carriers send to; empty: on host
 	patience time.Duration     // for the whole test; 0: patience
 	store    time.Duration     // how long one command to Redis may take; 0: long, on a busy machine, too
+	beside   *site             // whose Redis, recorder and targets it shares; nil: none
 	edits    map[string]string // what of the configuration is replaced by what, at last
 }
 
@@ -80,15 +81,20 @@ func newSite(t *testing.T, p plan) *site {
 	t.Cleanup(cancel)
 	s := &site{t: t, ctx: ctx, dir: t.TempDir()}
 	s.writeNotice()
-	var err error
-	s.recorder, err = phone.NewRecorder(netip.MustParseAddr("127.0.0.1"))
-	require.NoError(t, err)
-	t.Cleanup(s.recorder.Close)
+	if p.beside == nil {
+		var err error
+		s.recorder, err = phone.NewRecorder(netip.MustParseAddr("127.0.0.1"))
+		require.NoError(t, err)
+		t.Cleanup(s.recorder.Close)
+	}
 	p.host = cmp.Or(p.host, "127.0.0.1")
 	free := func() string { return net.JoinHostPort(p.host, portOf(freePort(t))) }
 	s.trunk = cmp.Or(p.trunk, free())
 	s.platform = free()
 	s.targets = [2]string{free(), free()}
+	if p.beside != nil {
+		s.recorder, s.redis, s.targets = p.beside.recorder, p.beside.redis, p.beside.targets
+	}
 	apiAddr := freePort(t)
 	s.apiURL, s.api = "http://"+apiAddr, client.New("http://"+apiAddr)
 	s.file = filepath.Join(s.dir, "consentgw.yaml")
@@ -133,9 +139,10 @@ func (s *site) configure(p plan, apiAddr string) {
 	if p.embedded {
 		text = []byte(string(text)[:strings.Index(string(text), "store:\n")])
 	} else {
-		var addr string
-		addr, s.redis = storetest.Redis(s.t)
-		text = []byte(replace("127.0.0.1:6379", addr))
+		if s.redis == nil {
+			_, s.redis = storetest.Redis(s.t)
+		}
+		text = []byte(replace("127.0.0.1:6379", s.redis.Addr()))
 	}
 	for old, new := range p.edits {
 		text = []byte(replace(old, new))
@@ -201,7 +208,13 @@ func tone(hertz float64, samples int) []int16 {
 // in good order.
 func (s *site) start() {
 	s.t.Helper()
-	s.gateway = launch(s.t, s.dir, "serve", "-c", s.file, "--drain", "1s")
+	s.startDraining("1s")
+}
+
+// startDraining does so with a time that calls are given at the end.
+func (s *site) startDraining(drain string) {
+	s.t.Helper()
+	s.gateway = launch(s.t, s.dir, "serve", "-c", s.file, "--drain", drain)
 	s.gateway.ready(s.ctx)
 	s.t.Cleanup(s.stop)
 }
