@@ -2,12 +2,9 @@ package call
 
 import (
 	"context"
-
-	"consentgw/internal/media"
-	"consentgw/prompts"
 )
 
-// voice is what the caller hears from the gateway after the decision: one thing
+// voice is what a party hears from the gateway outside the question: one thing
 // at a time, the newest wins. Owned by the call's goroutine.
 type voice struct {
 	cancel context.CancelFunc // nil: nothing has been said yet
@@ -18,16 +15,19 @@ type voice struct {
 // step is one thing to be heard. It returns at its end, or when ctx ends.
 type step func(ctx context.Context)
 
-// speak lets the caller hear the steps one after the other, instead of whatever
-// is being heard now. The returned channel closes when the first has ended.
-func (c *Call) speak(steps ...step) <-chan struct{} {
-	before := c.voice
+// speak lets the asked party hear the steps; see speakTo.
+func (c *Call) speak(steps ...step) <-chan struct{} { return c.speakTo(c.asked, steps...) }
+
+// speakTo lets a party hear the steps one after the other, instead of whatever it
+// is hearing now. The returned channel closes when the first has ended.
+func (c *Call) speakTo(p *party, steps ...step) <-chan struct{} {
+	before := p.voice
 	if before.cancel != nil {
 		before.cancel()
 	}
-	ctx, cancel := context.WithCancel(c.asked.running)
+	ctx, cancel := context.WithCancel(p.running)
 	first, done := make(chan struct{}), make(chan struct{})
-	c.voice = voice{cancel: cancel, first: first, done: done}
+	p.voice = voice{cancel: cancel, first: first, done: done}
 	c.beside(func() {
 		defer close(done)
 		defer cancel()
@@ -44,17 +44,18 @@ func (c *Call) speak(steps ...step) <-chan struct{} {
 	return first
 }
 
-// silence ends what the caller hears from the gateway and waits for it.
-func (c *Call) silence() {
-	if c.voice.cancel != nil {
-		c.voice.cancel()
-		<-c.voice.done
+// silence ends what a party hears from the gateway and waits for it.
+func (p *party) silence() {
+	if p.voice.cancel != nil {
+		p.voice.cancel()
+		<-p.voice.done
 	}
 }
 
 // prompt is a step that plays a prompt of the route's notice, or nothing if the
 // operator has not supplied it.
 func (c *Call) prompt(name string) step {
+	codec := codecOf(c.asked.agreed.Audio)
 	return func(ctx context.Context) {
 		if c.route.notice == nil || ctx.Err() != nil {
 			return
@@ -63,7 +64,11 @@ func (c *Call) prompt(name string) step {
 		if p == nil {
 			return
 		}
-		if _, err := c.asked.stream.Play(ctx, clipOf(p)); err != nil && ctx.Err() == nil {
+		clip := clipOf(p, codec)
+		if !clip.In(codec) {
+			return // silence would only keep the caller waiting
+		}
+		if _, err := c.asked.stream.Play(ctx, clip); err != nil && ctx.Err() == nil {
 			c.log.Warn("prompt not played", "prompt", name, "error", err)
 		}
 	}
@@ -83,4 +88,7 @@ func (c *Call) ringback() step {
 	}
 }
 
-func clipOf(p *prompts.Prompt) media.Clip { return media.Clip{PCMU: p.PCMU, PCMA: p.PCMA} }
+// waitingTone is a step that plays the tone of somebody who waits.
+func (p *party) waitingTone() step {
+	return func(ctx context.Context) { p.stream.Wait(ctx) }
+}

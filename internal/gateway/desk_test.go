@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"consentgw/internal/phone"
@@ -32,9 +33,12 @@ type desk struct {
 	dead   bool          // nobody listens
 	early  bool          // sends early media before it picks up
 	rings  time.Duration // before it picks up
+	lift   chan struct{} // rings until this is closed; nil: for the time above
 	codecs []sdp.Codec
 	// password that it asks the gateway for; empty: none
 	password string
+
+	options, asked atomic.Int32 // its answer to OPTIONS if it is not 0, and how many there were
 
 	phone *phone.Phone
 	mute  net.PacketConn // of a silent or dead desk
@@ -68,7 +72,7 @@ func (d *desk) open() error {
 		return nil
 	}
 	var err error
-	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, Ring: d.ring})
+	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, Ring: d.ring, Options: d.alive})
 	return err
 }
 
@@ -89,9 +93,18 @@ func (d *desk) uri() string {
 	return d.phone.URI()
 }
 
+// alive answers OPTIONS.
+func (d *desk) alive() (int, string) {
+	d.asked.Add(1)
+	if code := d.options.Load(); code != 0 {
+		return int(code), "As the script says"
+	}
+	return 200, "OK"
+}
+
 func (d *desk) ring(ctx context.Context, r *phone.Ring) {
 	a := &arrival{headers: map[string]string{}}
-	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID", "Session-Expires", "Min-SE"} {
+	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID", "Session-Expires", "Min-SE", "Contact", "Via", "From"} {
 		if v := r.Header(name); len(v) == 1 {
 			a.headers[name] = v[0]
 		}
@@ -111,7 +124,7 @@ func (d *desk) ring(ctx context.Context, r *phone.Ring) {
 		d.change(func() { a.gone = true })
 		return
 	}
-	line.Speak(speech(700), true)
+	line.Speak(speech(agentVoice), true)
 	d.change(func() { a.line = line })
 	select {
 	case <-line.Ended():
@@ -129,11 +142,16 @@ func (d *desk) pick(ctx context.Context, r *phone.Ring) (*phone.Line, error) {
 			return nil, err
 		}
 		line.Speak(speech(900), true)
-	} else if d.rings > 0 {
+	} else if d.rings > 0 || d.lift != nil {
 		r.Progress(180, "Ringing", nil)
 	}
+	var over <-chan time.Time
+	if d.lift == nil {
+		over = time.After(d.rings)
+	}
 	select {
-	case <-time.After(d.rings):
+	case <-over:
+	case <-d.lift:
 	case <-r.Context().Done():
 		if line != nil {
 			line.Drop()

@@ -35,7 +35,7 @@ func TestANoticeIsHeardToItsEndAtItsPace(t *testing.T) {
 		got := l.callee.got()
 		require.Len(t, got, 11)
 		assert.Equal(t, Played{
-			Complete: true, Heard: 205 * time.Millisecond, Length: 205 * time.Millisecond, Packets: 11,
+			Complete: true, Heard: 205 * time.Millisecond, Length: 205 * time.Millisecond, Packets: 11, Codec: PCMU,
 			SSRC: l.b.SSRC(), FirstSeq: got[0].SequenceNumber, LastSeq: got[10].SequenceNumber,
 			StartedAt: begun, EndedAt: begun.Add(10 * frameTime),
 		}, played)
@@ -116,7 +116,7 @@ func TestTheLawIsThatOfTheMoment(t *testing.T) {
 			l := newLine(t)
 			synctest.Test(t, func(t *testing.T) {
 				far := l.callee.far()
-				far.Law, far.PayloadType = PCMA, 8
+				far.Codec, far.PayloadType = PCMA, 8
 				time.AfterFunc(2*frameTime-1, func() { l.b.Connect(far) })
 				played, err := l.b.Play(t.Context(), c.clip)
 				require.NoError(t, err)
@@ -207,11 +207,11 @@ func TestALatePlayerCatchesUpThreeFramesAndNoMore(t *testing.T) {
 }
 
 func TestTheRingbackToneSoundsOneSecondInFive(t *testing.T) {
-	for _, law := range []Law{PCMU, PCMA} {
+	for _, law := range []Codec{PCMU, PCMA} {
 		t.Run(law.String(), func(t *testing.T) {
 			l := newLine(t)
 			far := l.callee.far()
-			far.Law, far.PayloadType = law, law.static()
+			far.Codec, far.PayloadType = law, law.static(0)
 			l.b.Connect(far)
 			synctest.Test(t, func(t *testing.T) {
 				ctx, end := context.WithCancelCause(t.Context())
@@ -235,16 +235,43 @@ func TestTheRingbackToneSoundsOneSecondInFive(t *testing.T) {
 						continue
 					}
 					assert.InDelta(t, -20, dBm0(second(n)), 0.5, "second %d", n)
-					assert.Greater(t, share(second(n), ringHz), 0.98, "second %d is one tone", n)
+					assert.Greater(t, share(second(n), ringback().hertz), 0.98, "second %d is one tone", n)
 				}
 			})
 		})
 	}
 }
 
-func decode(law Law, codes []byte) []int16 {
+func TestTheWaitingToneIsAShortToneEveryTwoSeconds(t *testing.T) {
+	l := newLine(t)
+	l.b.Connect(l.callee.far())
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancelCause(t.Context())
+		done := make(chan error)
+		go func() { done <- l.b.Wait(ctx) }()
+		var audio []int16
+		for range 125 {
+			synctest.Wait()
+			for _, p := range l.callee.got() {
+				audio = append(audio, decode(PCMU, p.Payload)...)
+			}
+			time.Sleep(frameTime)
+		}
+		end(errHungUp)
+		require.ErrorIs(t, <-done, errHungUp)
+		require.Len(t, audio, 125*frameBytes)
+		period := waiting()
+		for _, at := range []int{0, period.on + period.off} {
+			assert.InDelta(t, -26, dBm0(audio[at:at+period.on]), 0.5)
+			assert.Greater(t, share(audio[at:at+period.on], period.hertz), 0.98)
+		}
+		assert.Less(t, dBm0(audio[period.on:period.on+period.off]), -60.0)
+	})
+}
+
+func decode(codec Codec, codes []byte) []int16 {
 	pcm := make([]int16, len(codes))
-	if law == PCMA {
+	if codec == PCMA {
 		g711.DecodeAAll(pcm, codes)
 	} else {
 		g711.DecodeMuAll(pcm, codes)

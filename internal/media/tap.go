@@ -11,7 +11,8 @@ type Sink interface{ Send(packet []byte) bool }
 
 // Tap copies what one stream receives to its sinks, behind a gate. Copies keep
 // the sequence number, the timestamp and the marker of the original; they bear
-// the tap's own SSRC and the static payload type of the law they came in.
+// the tap's own SSRC and the static payload type of the codec they came in, or, if
+// it has none, the type that they came with.
 // Telephone events are never copied.
 type Tap struct {
 	// Set by NewTap and Then, then constant.
@@ -24,7 +25,8 @@ type Tap struct {
 	busy atomic.Bool
 
 	sent, lost, stripped atomic.Uint64
-	first, last          atomic.Int64 // Unix nanoseconds, 0 never
+	first, last          atomic.Int64              // Unix nanoseconds, 0 never
+	far                  atomic.Pointer[agreement] // under which the last copy came
 }
 
 // TapCounts are what a tap did, in packets; a packet for two sinks counts twice.
@@ -34,6 +36,9 @@ type TapCounts struct {
 	Stripped uint64 // telephone events that came while the gate was open
 	FirstAt  time.Time
 	LastAt   time.Time // of what was sent; zero if nothing was
+	// Codec and PayloadType are those of what was sent last.
+	Codec       Codec
+	PayloadType uint8
 }
 
 // NewTap makes a tap that nothing feeds yet: see [Stream.TapTo]. Without a gate
@@ -55,10 +60,14 @@ func (t *Tap) SSRC() uint32 { return t.ssrc }
 
 // Counts returns what was copied so far.
 func (t *Tap) Counts() TapCounts {
-	return TapCounts{
+	c := TapCounts{
 		Sent: t.sent.Load(), Lost: t.lost.Load(), Stripped: t.stripped.Load(),
 		FirstAt: instant(t.first.Load()), LastAt: instant(t.last.Load()),
 	}
+	if far := t.far.Load(); far != nil {
+		c.Codec, c.PayloadType = far.Codec, far.Codec.static(far.LocalPT)
+	}
+	return c
 }
 
 func instant(nanoseconds int64) time.Time {
@@ -91,13 +100,16 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		return
 	}
 	defer t.busy.Store(false)
-	n := copy(build(h.scratch[:], h.marker, h.law.static(), h.seq, h.ts, t.ssrc), h.payload)
+	n := copy(build(h.scratch[:], h.marker, h.codec.static(h.pt), h.seq, h.ts, t.ssrc), h.payload)
 	for _, sink := range t.sinks {
 		if !sink.Send(h.scratch[:headerSize+n]) {
 			t.lost.Add(1)
 			continue
 		}
 		t.sent.Add(1)
+		if t.far.Load() != h.far {
+			t.far.Store(h.far)
+		}
 		at := now.UnixNano()
 		t.first.CompareAndSwap(0, at)
 		t.last.Store(at)
