@@ -78,7 +78,7 @@ func (p *actor) checkRecord(r *consent.Record) {
 	t := p.t
 	require.Equal(t, consent.Schema, r.Schema)
 	require.Equal(t, r.Outcome.Status(), r.Status)
-	require.Equal(t, callerNumber, r.Subject)
+	require.Equal(t, p.subject(), r.Subject)
 	require.Equal(t, p.called, r.Call.Called)
 	require.NotEqual(t, consent.Pending, r.Outcome)
 	for _, g := range r.Purposes {

@@ -104,6 +104,9 @@ type Dial struct {
 	Text   func(offer string) string // changes how the offer is written; may be nil
 	Auth   *sip.Credentials          // answers a challenge; may be nil
 	TLS    *sip.ClientTLS            // of a target by TLS; may be nil
+
+	Headers []sip.Header     // more of them
+	Present sip.Presentation // who calls, beside From
 }
 
 // Call dials and returns when the other end has answered. The line is up and
@@ -127,7 +130,8 @@ func (p *Phone) Call(ctx context.Context, d Dial) (*Line, error) {
 	}
 	l.offered = offer
 	leg, err := p.endpoint.Dial(ctx, sip.Invite{Target: d.Target, Caller: d.Caller, Called: d.Called, CallID: d.CallID,
-		Offer: text, InDialog: l.inDialog(), Auth: d.Auth, TLS: d.TLS})
+		Offer: text, InDialog: l.inDialog(), Auth: d.Auth, TLS: d.TLS,
+		Headers: d.Headers, Present: d.Present})
 	if err != nil {
 		l.close()
 		return nil, err
