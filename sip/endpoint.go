@@ -29,6 +29,7 @@ type Endpoint struct {
 	security security // TLS
 	names    names
 	nonces   nonces
+	udpOnly  udpOnly
 
 	// handler is set by Serve before anything is read, then constant.
 	handler Handler
