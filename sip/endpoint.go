@@ -29,7 +29,6 @@ type Endpoint struct {
 	security security // TLS
 	names    names
 	nonces   nonces
-	udpOnly  udpOnly
 
 	// handler is set by Serve before anything is read, then constant.
 	handler Handler

@@ -49,7 +49,7 @@ func (u *udpOnly) add(dest netip.AddrPort, now time.Time) {
 // is one. Whoever names a transport in the target has decided: there is no other
 // then. Requests within the dialog go where the far end's Contact says.
 func (e *Endpoint) switched(ctx context.Context, t target, h hop, req *siplib.Request) (hop, bool) {
-	if h.stack.transport != "udp" || t.explicit || len(req.String()) <= maxOverUDP || e.udpOnly.has(h.dest, time.Now()) {
+	if h.stack.transport != "udp" || t.explicit || len(req.String()) <= maxOverUDP || e.names.udpOnly.has(h.dest, time.Now()) {
 		return hop{}, false
 	}
 	over, ok := e.hopTo("tcp", h.dest, nil)
@@ -64,7 +64,7 @@ func (e *Endpoint) switched(ctx context.Context, t target, h hop, req *siplib.Re
 	defer context.AfterFunc(over.stack.ending, cancel)()
 	c, err := over.stack.tpl.ClientRequestConnection(ctx, probe)
 	if err != nil {
-		e.udpOnly.add(h.dest, time.Now())
+		e.names.udpOnly.add(h.dest, time.Now())
 		return hop{}, false
 	}
 	_, _ = c.TryClose() // gives back the reference; the INVITE finds it again
@@ -85,6 +85,6 @@ func (e *Endpoint) dial(ctx context.Context, t target, inv Invite, a attempt) (*
 	if !errors.Is(err, ErrUnreachable) || errors.Is(err, errAnswered) || ctx.Err() != nil {
 		return leg, err
 	}
-	e.udpOnly.add(a.hop.dest, time.Now())
+	e.names.udpOnly.add(a.hop.dest, time.Now())
 	return e.dialWith(ctx, a, inv, req)
 }

@@ -83,7 +83,7 @@ func TestALargeINVITEGoesOverUDPIfThereIsNothingElse(t *testing.T) {
 				p.expect("ACK")
 				require.Error(t, receive(t, got).err)
 			}
-			assert.Equal(t, c.param == "", e.udpOnly.has(p.addr, time.Now()))
+			assert.Equal(t, c.param == "", e.names.udpOnly.has(p.addr, time.Now()))
 		})
 	}
 }
