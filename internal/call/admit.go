@@ -24,7 +24,6 @@ type refusal struct {
 var (
 	refuseUnknownTrunk = &refusal{code: 403, word: "unknown_trunk", reason: "Unknown trunk"}
 	refuseNoRoute      = &refusal{code: 404, word: "no_route", reason: "No route to this number"}
-	refuseNoOffer      = &refusal{code: 488, word: "no_offer", reason: "An INVITE without SDP is not supported"}
 	refuseBadOffer     = &refusal{code: 400, word: "bad_sdp", reason: "Malformed SDP"}
 	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec (PCMU and PCMA are supported)"}
 	refuseBadAddress   = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
@@ -101,9 +100,10 @@ func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
 	return c, nil
 }
 
+// readOffer parses an offer; nil if there is none.
 func readOffer(body []byte) (*sdp.Session, *refusal) {
 	if len(body) == 0 {
-		return nil, refuseNoOffer
+		return nil, nil // the offer is ours to make
 	}
 	offer, err := sdp.Parse(body)
 	if err != nil {
@@ -123,7 +123,7 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 		return c.portsRefusal(err)
 	}
 	caller.laws = lawsOf(c.route.trunk.Codecs)
-	if err := caller.accept(offer); err != nil {
+	if err := caller.begin(offer); err != nil {
 		caller.stream.Close()
 		if errors.Is(err, errAddress) {
 			return refuseBadAddress

@@ -201,7 +201,7 @@ func (p *party) settle(agreed sdp.Agreed) {
 	p.agreed = agreed
 	far := media.Far{
 		Addr: agreed.Remote, Signalled: p.signalled,
-		Law: lawOf(agreed.Audio), PayloadType: agreed.Audio.PT, EventPT: -1,
+		Codec: lawOf(agreed.Audio), PayloadType: agreed.Audio.PT, EventPT: -1,
 		Send: agreed.Send, Receive: agreed.Receive,
 	}
 	if agreed.Event != nil {
@@ -213,7 +213,7 @@ func (p *party) settle(agreed sdp.Agreed) {
 // held reports whether the far end does not both send and receive.
 func (p *party) held() bool { return !p.agreed.Send || !p.agreed.Receive }
 
-func lawOf(c sdp.Codec) media.Law {
+func lawOf(c sdp.Codec) media.Codec {
 	if c.Same(sdp.PCMU()) {
 		return media.PCMU
 	}

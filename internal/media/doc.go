@@ -14,5 +14,6 @@
 // waits for each socket. A stream is read by one of them at a time, and the two
 // streams of a call by the same loop.
 //
-// Nothing but the two laws of G.711 and telephone events is carried.
+// Any codec is relayed as it is; between the two laws of G.711 it is converted.
+// What the gateway itself plays was encoded ahead: see [Clip].
 package media

@@ -123,7 +123,7 @@ func (s *Stream) report() { s.in.rtcp.Add(1) }
 type heard struct {
 	packet
 	what    kind
-	law     Law // of audio
+	codec   Codec // of audio
 	far     *agreement
 	scratch *scratch // to build what is sent of it
 }
@@ -169,7 +169,7 @@ func (s *Stream) accept(data []byte, from netip.AddrPort) (h heard, ok bool) {
 
 // agreed reports whether a packet is what was agreed, from where it was agreed.
 func (s *Stream) agreed(h *heard, from netip.AddrPort) bool {
-	h.what, h.law = h.far.kindOf(h.pt)
+	h.what, h.codec = h.far.kindOf(h.pt)
 	switch {
 	case !s.source.accept(h.far, from, &h.packet, h.what != unknown):
 		s.in.source.Add(1)
