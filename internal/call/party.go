@@ -135,6 +135,7 @@ func (p *party) offer(other sdp.Agreed) []byte {
 	if other.Event != nil {
 		codecs = append(codecs, sdp.Event8000())
 	}
+	codecs = slices.DeleteFunc(codecs, func(c sdp.Codec) bool { return !slices.ContainsFunc(p.laws, c.Same) })
 	p.described = sdp.NewOffer(p.local, codecs).Marshal()
 	return p.described
 }

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -34,6 +35,7 @@ type desk struct {
 	rings  time.Duration // before it picks up
 	lift   chan struct{} // rings until this is closed; nil: for the time above
 	codecs []sdp.Codec
+	voice  float64 // its pitch; 0: the agent's
 	// password that it asks the gateway for; empty: none
 	password string
 
@@ -112,7 +114,7 @@ func (d *desk) ring(ctx context.Context, r *phone.Ring) {
 		d.change(func() { a.gone = true })
 		return
 	}
-	line.Speak(speech(agentVoice), true)
+	line.Speak(speech(cmp.Or(d.voice, agentVoice)), true)
 	d.change(func() { a.line = line })
 	select {
 	case <-line.Ended():

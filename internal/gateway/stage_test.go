@@ -39,6 +39,8 @@ type stage struct {
 	notice   *prompts.Notice
 	caller   *phone.Phone
 	desks    []*desk // the targets, in order
+	homes    []*desk // those of the trunk, where callees are
+	agent    *phone.Phone
 	recorder *phone.Recorder
 	log      *bytes.Buffer
 	stop     context.CancelFunc
@@ -49,6 +51,7 @@ type stage struct {
 const (
 	callerNumber = "+31205550100"
 	calledNumber = "+31205550123"
+	homeNumber   = "+442079460123" // of a callee
 )
 
 // The pitches of the two voices, in hertz.
@@ -107,7 +110,28 @@ func (s *stage) start(codecs []sdp.Codec) {
 		t.Cleanup(func() { require.NoError(t, d.close()) })
 		s.cfg.Platforms[0].Targets = append(s.cfg.Platforms[0].Targets, config.Target{URI: d.uri(), Priority: i + 1, Weight: 1})
 	}
+	if len(s.homes) > 0 {
+		s.callOut()
+	}
 	s.serve()
+}
+
+// callOut lets the platform place calls.
+func (s *stage) callOut() {
+	t := s.t
+	var err error
+	s.agent, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.agent.Close()) })
+	for i, d := range s.homes {
+		require.NoError(t, d.open())
+		t.Cleanup(func() { require.NoError(t, d.close()) })
+		s.cfg.Trunks[0].Targets = append(s.cfg.Trunks[0].Targets, config.Target{URI: d.uri(), Priority: i + 1, Weight: 1})
+	}
+	s.cfg.Trunks[0].AnswerTimeout = 10 * time.Second
+	s.cfg.Platforms[0].From = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	s.cfg.Routes = append(s.cfg.Routes, config.Route{Name: "back", Outbound: true, Platform: "center", Trunk: "carrier",
+		To: "+4420*", Policy: "ask", Recorders: []string{"archive"}})
 }
 
 func (s *stage) serve() {
@@ -133,7 +157,9 @@ func (s *stage) halt() {
 	for side, c := range s.gateway.Ports() {
 		require.Zero(s.t, c.Used, "ports in use on the %s side after the end", side)
 	}
-	require.NotContains(s.t, s.log.String(), callerNumber[1:], "a caller's number is in the log")
+	for _, number := range []string{callerNumber, homeNumber} {
+		require.NotContains(s.t, s.log.String(), number[1:], "a number is in the log")
+	}
 }
 
 func (s *stage) trunkURI() string {
