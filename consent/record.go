@@ -58,6 +58,7 @@ type Call struct {
 	ConnectedAt    time.Time `json:"connected_at,omitzero"` // the two parties to each other
 	EndedAt        time.Time `json:"ended_at,omitzero"`
 	EndCause       string    `json:"end_cause,omitempty"`
+	Signalled      Signalled `json:"signalled,omitzero"` // who calls, as the INVITE said
 }
 
 // Terms are the policy under which the question was put, as it stood then.
@@ -162,6 +163,7 @@ func Stamp(t time.Time) time.Time {
 // Clone returns a deep copy.
 func (r *Record) Clone() *Record {
 	c := *r
+	c.Call.Signalled = r.Call.Signalled.clone()
 	c.Purposes = slices.Clone(r.Purposes)
 	c.History = slices.Clone(r.History)
 	c.Recordings = slices.Clone(r.Recordings)

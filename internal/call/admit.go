@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"consentgw/consent"
+	"consentgw/internal/headers"
 	"consentgw/internal/media"
 	"consentgw/internal/sdp"
 	"consentgw/sip"
@@ -178,11 +179,14 @@ func (s *Service) newCall(in *sip.Incoming, j journey) *Call {
 	}
 	call, subject := consent.Call{
 		TrunkCallID: in.CallID(), Direction: "inbound", Trunk: j.trunk.Name, Route: j.name,
-		Platform: j.platform.Name, Called: in.Called(), InvitedAt: s.Now(),
-	}, in.Caller()
+		Platform: j.platform.Name, Called: in.Called(), InvitedAt: s.Now(), Signalled: j.caller.evidence(),
+	}, j.caller.subject()
 	if j.carrier != nil {
 		call.Direction, subject = "outbound", in.Called()
 		call.TrunkCallID, call.PlatformCallID = uuid.NewString(), in.CallID()
+		call.Signalled = consent.Signalled{Sessions: call.Signalled.Sessions} // the rest is about who is asked
+	} else {
+		j.passed = headers.Pass(j.platform.PassHeaders, in.Header)
 	}
 	record := consent.NewRecord(id, s.Node, s.Journal.Name, policy, call)
 	record.Subject = subject

@@ -44,6 +44,7 @@ var errUnreached = errors.New("not reached")
 func (c *Call) callOut(ctx context.Context, in *sip.Incoming) error {
 	c.asked.listen(c.guard)
 	c.agent.listen(c.guard)
+	in.SetEarly(sip.Early{SessionID: c.rec.Call.Signalled.Sessions.Gateway})                // if it is too late, Answer says why
 	given := context.AfterFunc(in.Context(), func() { c.end(context.Cause(in.Context())) }) // by a CANCEL, for one
 	defer given()
 	t := c.route.carrier
@@ -70,6 +71,7 @@ func (c *Call) callOut(ctx context.Context, in *sip.Incoming) error {
 func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) error {
 	var offer []byte
 	var callID string
+	var told presented
 	if err := c.do(ctx, func() {
 		if c.rec.Call.Target != "" { // not the first
 			c.rec.Call.TrunkCallID = uuid.NewString()
@@ -81,12 +83,13 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 		c.rec.Note(c.now(), "dialing", t.URI())
 		keys := sdp.Event8000() // the callee's count, whatever the agent can send
 		offer = c.asked.offer(sdp.Agreed{Audio: c.agent.agreed.Audio, Event: &keys})
+		told = c.presentToTrunk(t.Target)
 		c.publish()
 	}); err != nil {
 		return err
 	}
 	leg, err := c.svc.Trunk.Dial(ctx, sip.Invite{
-		Target: t.URI(), Called: c.route.to, Caller: c.route.from, Offer: offer,
+		Target: t.URI(), Called: c.route.to, Caller: told.caller, Present: told.present, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.carrier.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.passProgress(ctx, in, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.asked, callID),

@@ -10,11 +10,13 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/config"
+	"consentgw/internal/headers"
 	"consentgw/internal/limit"
 	"consentgw/internal/media"
 	"consentgw/internal/route"
 	"consentgw/internal/target"
 	"consentgw/prompts"
+	"consentgw/sip"
 )
 
 // Recorder opens the copies of one call at one recorder. Open refuses without a
@@ -179,19 +181,22 @@ type journey struct {
 	*path
 	plan     *Plan
 	trunk    config.Trunk
-	from, to string       // the numbers as the far side shall see them
-	auth     *config.Auth // what the sender of the INVITE has to know; nil: nothing
+	caller   identity
+	from, to string          // the numbers as the far side shall see them
+	auth     *config.Auth    // what the sender of the INVITE has to know; nil: nothing
+	passed   []headers.Field // of the caller's INVITE
 }
 
 // find takes an INVITE to its trunk and its route, or says why it may not go on.
 // identities are the names that the sender's certificate proves.
-func (p *Plan) find(source netip.Addr, identities []string, from, to string, now time.Time) (journey, *refusal) {
+func (p *Plan) find(source netip.Addr, identities []string, who sip.Identity, to string, now time.Time) (journey, *refusal) {
 	j := journey{plan: p}
 	var ok bool
 	if j.trunk, ok = p.table.Trunk(source.Unmap(), identities); !ok {
 		return j, refuseUnknownTrunk
 	}
-	choice, ok := p.table.Match(j.trunk.Name, from, to, now)
+	j.caller = identify(who, j.trunk)
+	choice, ok := p.table.Match(j.trunk.Name, j.caller.number, to, now)
 	if !ok {
 		return j, refuseNoRoute
 	}
@@ -202,13 +207,14 @@ func (p *Plan) find(source netip.Addr, identities []string, from, to string, now
 
 // findOutbound is find for an INVITE on the platforms' side. The trunk is where
 // the call goes.
-func (p *Plan) findOutbound(source netip.Addr, identities []string, from, to string, now time.Time) (journey, *refusal) {
+func (p *Plan) findOutbound(source netip.Addr, identities []string, who sip.Identity, to string, now time.Time) (journey, *refusal) {
 	j := journey{plan: p}
 	platform, ok := p.table.Platform(source.Unmap(), identities)
 	if !ok {
 		return j, refuseUnknownPlatform
 	}
-	choice, ok := p.table.MatchOutbound(platform.Name, from, to, now)
+	j.caller = identify(who, config.Trunk{Identity: config.IdentityTrusted})
+	choice, ok := p.table.MatchOutbound(platform.Name, j.caller.number, to, now)
 	if !ok {
 		return j, refuseNoRoute
 	}

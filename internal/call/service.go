@@ -68,13 +68,13 @@ func New(cfg Config) *Service {
 // both legs, the relay and the recordings have ended. It answers in whatever way
 // is due, so it has nothing to return.
 func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
-	j, refusal := s.inForce.Load().find(in.Source().Addr(), in.Identities(), in.Caller(), in.Called(), s.Now())
+	j, refusal := s.inForce.Load().find(in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
 	s.carry(ctx, in, j, refusal)
 }
 
 // ServeOutbound is Serve for an INVITE on the platforms' side.
 func (s *Service) ServeOutbound(ctx context.Context, in *sip.Incoming) {
-	j, refusal := s.inForce.Load().findOutbound(in.Source().Addr(), in.Identities(), in.Caller(), in.Called(), s.Now())
+	j, refusal := s.inForce.Load().findOutbound(in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
 	s.carry(ctx, in, j, refusal)
 }
 

@@ -59,7 +59,7 @@ func trunkKeys() *shape {
 		may("targets", listOf(targetKeys())), may("options", optionsKeys()),
 		may("answer_timeout", single()), may("failover_on", listOf(single())),
 		may("max_calls", single()), may("max_cps", single()),
-		may("codecs", listOf(single())), may("srtp", single()), may("nat", single()),
+		may("codecs", listOf(single())), may("srtp", single()), may("nat", single()), may("identity", single()),
 		may("country", single()), may("normalize", single()),
 	)
 }
@@ -73,7 +73,8 @@ func platformKeys() *shape {
 		may("options", optionsKeys()),
 		may("answer_timeout", single()),
 		may("failover_on", listOf(single())),
-		may("headers", single()),
+		may("headers", single()), may("user_to_user", single()), may("pass_headers", listOf(single())),
+		may("identity", single()),
 		may("transfers", block(may("by", listOf(single())), may("to", listOf(single())))),
 	)
 }
