@@ -29,7 +29,7 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.rec.Note(c.now(), "answered", "")
 	c.publish()
 	if in.Offer() == nil {
-		return c.asked.agreeLate(leg)
+		return c.agreeLate(leg)
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ func (p *party) begin(offer *sdp.Session) error {
 // agreeLate takes the answer to our offer out of the ACK (RFC 3261 section
 // 13.2.1). Without a usable one there is nothing to ask with, and nobody to
 // connect.
-func (p *party) agreeLate(leg *sip.Leg) error {
-	if err := p.answered(leg.SDP()); err != nil {
+func (c *Call) agreeLate(leg *sip.Leg) error {
+	if err := c.asked.answered(leg.SDP()); err != nil {
 		return fmt.Errorf("%w: %w", errNoMedia, err)
 	}
 	return nil

@@ -81,8 +81,7 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 		c.asked.dialog = callID
 		c.asked.stream.RelayTo(nil) // early media of a target that failed after it
 		c.rec.Note(c.now(), "dialing", t.URI())
-		keys := sdp.Event8000() // the callee's count, whatever the agent can send
-		offer = c.asked.offer(sdp.Agreed{Audio: c.agent.agreed.Audio, Event: &keys})
+		offer = c.asked.offer(c.agent, c.route.trunk.Codecs, sdp.Event8000()) // keys, whatever the agent can send
 		told = c.presentToTrunk(t.Target)
 		c.publish()
 	}); err != nil {
@@ -93,7 +92,7 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 		FirstResponse: firstResponse, Answer: c.route.carrier.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.passProgress(ctx, in, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.asked, callID),
-		Auth: credentials(t.Target), TLS: clientTLS(t.Target),
+		Auth: credentials(t.Target), TLS: clientTLS(t.Target, t.ServerName()),
 		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
 	})
 	if err != nil {
@@ -110,7 +109,7 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 // what the trunk plays. The callee hears nothing yet.
 func (c *Call) passProgress(ctx context.Context, in *sip.Incoming, code int, body []byte) {
 	var described []byte
-	if len(body) > 0 && in.Offer() != nil {
+	if len(body) > 0 {
 		c.do(ctx, func() {
 			if err := c.asked.answered(body); err != nil {
 				c.log.Warn("early media not usable", "code", code, "error", err)
@@ -152,11 +151,6 @@ func (c *Call) answerAgent(ctx context.Context, in *sip.Incoming) error {
 		return err
 	}
 	c.follow(c.agent, leg)
-	if in.Offer() == nil {
-		if err := c.agent.agreeLate(leg); err != nil {
-			return err
-		}
-	}
 	c.speakTo(c.agent, c.agent.waitingTone())
 	c.rec.Note(c.now(), "agent_waiting", "")
 	c.publish()

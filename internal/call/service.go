@@ -10,6 +10,7 @@ package call
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,8 @@ type Config struct {
 	PlatformPorts *media.Ports
 	Store         consent.Store
 	Journal       *Journal
+	// CPU is how much of all processors' time this process uses, in percent.
+	CPU func() float64
 	// StoreFault is a stable word for why the store failed, such as "timeout".
 	StoreFault func(error) string
 	// StoreTimeout bounds the one write that a caller waits for.
@@ -57,6 +60,9 @@ type Service struct {
 func New(cfg Config) *Service {
 	s := &Service{Config: cfg, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
 	s.inForce.Store(cfg.Plan)
+	if s.CPU == nil {
+		s.CPU = func() float64 { return 0 }
+	}
 	if s.StoreFault == nil {
 		s.StoreFault = func(error) string { return "failed" }
 	}
@@ -68,18 +74,24 @@ func New(cfg Config) *Service {
 // both legs, the relay and the recordings have ended. It answers in whatever way
 // is due, so it has nothing to return.
 func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
-	j, refusal := s.inForce.Load().find(in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
-	s.carry(ctx, in, j, refusal)
+	s.serve(ctx, in, (*Plan).find)
 }
 
 // ServeOutbound is Serve for an INVITE on the platforms' side.
 func (s *Service) ServeOutbound(ctx context.Context, in *sip.Incoming) {
-	j, refusal := s.inForce.Load().findOutbound(in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
-	s.carry(ctx, in, j, refusal)
+	s.serve(ctx, in, (*Plan).findOutbound)
 }
 
-// carry takes a call along the journey that was found for it.
-func (s *Service) carry(ctx context.Context, in *sip.Incoming, j journey, refusal *refusal) {
+// finder takes an INVITE to its route, or says why it may not go on.
+type finder func(p *Plan, source netip.Addr, identities []string, who sip.Identity, to string, now time.Time) (journey, *refusal)
+
+func (s *Service) serve(ctx context.Context, in *sip.Incoming, find finder) {
+	plan := s.inForce.Load()
+	if plan.tooFast(in.Source().Addr(), s.Now()) {
+		s.refuse(in, "", refuseSourceRate)
+		return
+	}
+	j, refusal := find(plan, in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
 	if refusal != nil {
 		s.refuse(in, j.trunk.Name, refusal)
 		return

@@ -79,7 +79,7 @@ func paths(s *shape, path string) []string {
 func TestTheFullExampleMeansWhatItSays(t *testing.T) {
 	c := parseFull(t)
 	assert.Equal(t, 30*time.Second, c.Node.Drain)
-	assert.Equal(t, Limits{MaxCalls: 4000, PerSourceCPS: 50, DropAfter: 20}, c.Limits)
+	assert.Equal(t, Limits{MaxCalls: 4000, PerSourceCPS: 50, DropAfter: 20, MaxCPU: 85}, c.Limits)
 	assert.Equal(t, &TLS{
 		Cert: "/etc/consentgw/tls/trunk.crt", Key: "/etc/consentgw/tls/trunk.key",
 		CA: "/etc/consentgw/tls/carriers.crt", ClientAuth: "optional",
@@ -96,7 +96,7 @@ func TestTheFullExampleMeansWhatItSays(t *testing.T) {
 		SRTP: "off", NAT: true, Identity: "trusted", Normalize: "off",
 		Destination: Destination{
 			Targets: []Target{{URI: "sip:192.0.2.60:5060", Priority: 1, Weight: 1}},
-			Options: OptionsPing{Every: 30 * time.Second, DownAfter: 3, UpAfter: 1}, AnswerTimeout: time.Minute,
+			Options: OptionsPing{Every: 30 * time.Second, DownAfter: 3, UpAfter: 1, DownOn: []string{"503"}}, AnswerTimeout: time.Minute,
 			FailoverOn: FailoverOn{"408", "5xx", "timeout"},
 		},
 	}}, c.Trunks)

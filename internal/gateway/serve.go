@@ -48,6 +48,8 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	start(g.health.watch)
 	start(g.recover)
 	start(g.obeyReloads)
+	start(g.watchTargets)
+	start(g.measure)
 	g.opt.Log.Info("consentgw is up", "node", g.cfg.Node.ID, "api", g.APIAddr(), "trunk", g.trunkNames())
 
 	var failure error
@@ -95,7 +97,7 @@ func (g *Gateway) trunkNames() (names []string) {
 func (g *Gateway) trunkHandler(calls context.Context) sip.Handler {
 	return sip.Handler{
 		Invite: func(_ context.Context, in *sip.Incoming) {
-			if g.bothUp(in) {
+			if g.bothUp(in.Context()) {
 				g.calls.Serve(calls, in)
 			}
 		},
@@ -106,7 +108,7 @@ func (g *Gateway) trunkHandler(calls context.Context) sip.Handler {
 func (g *Gateway) platformHandler(calls context.Context) sip.Handler {
 	h := g.trunkHandler(calls)
 	h.Invite = func(_ context.Context, in *sip.Incoming) {
-		if g.bothUp(in) {
+		if g.bothUp(in.Context()) {
 			g.calls.ServeOutbound(calls, in)
 		}
 	}
@@ -114,12 +116,12 @@ func (g *Gateway) platformHandler(calls context.Context) sip.Handler {
 }
 
 // bothUp waits until calls can go out on the other side too, which may begin to
-// serve a moment later. It reports false if the caller left first.
-func (g *Gateway) bothUp(in *sip.Incoming) bool {
+// serve a moment later. It reports false if ctx ended first.
+func (g *Gateway) bothUp(ctx context.Context) bool {
 	for _, s := range []side{g.sides.trunk, g.sides.platform} {
 		select {
 		case <-s.sip.Serving():
-		case <-in.Context().Done():
+		case <-ctx.Done():
 			return false
 		}
 	}

@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -42,7 +41,7 @@ type stage struct {
 	homes    []*desk // those of the trunk, where callees are
 	agent    *phone.Phone
 	recorder *phone.Recorder
-	log      *bytes.Buffer
+	log      *lockedLog
 	stop     context.CancelFunc
 	served   chan error
 }
@@ -83,7 +82,7 @@ func TestMain(m *testing.M) {
 func newStage(t *testing.T) *stage {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience(), errors.New("the event that the test waits for did not come"))
 	t.Cleanup(cancel)
-	s := &stage{t: t, ctx: ctx, log: &bytes.Buffer{}}
+	s := &stage{t: t, ctx: ctx, log: &lockedLog{}}
 	dir := t.TempDir()
 	writeNotice(t, filepath.Join(dir, "prompts"))
 	library, err := prompts.Open(filepath.Join(dir, "prompts"))
@@ -94,7 +93,7 @@ func newStage(t *testing.T) *stage {
 	require.NoError(t, err)
 	t.Cleanup(s.recorder.Close)
 	s.cfg = s.configuration(dir)
-	s.opt = gateway.Options{Version: "test", Log: slog.New(slog.NewTextHandler(&lockedWriter{w: s.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	s.opt = gateway.Options{Version: "test", Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	return s
 }
 
