@@ -36,6 +36,9 @@ func (c *Config) CheckFiles(now time.Time) Findings {
 	for i, p := range c.Platforms {
 		targets(fmt.Sprintf("platforms[%d]", i), p.Targets)
 	}
+	for i, r := range c.Recorders {
+		check(fmt.Sprintf("recorders[%d].tls", i), r.TLS)
+	}
 	return all
 }
 

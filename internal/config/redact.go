@@ -19,6 +19,10 @@ func (c *Config) Redacted() *Config {
 		shown.Platforms[i].Auth = shown.Platforms[i].Auth.redact()
 		shown.Platforms[i].Targets = redactTargets(shown.Platforms[i].Targets)
 	}
+	shown.Recorders = slices.Clone(c.Recorders)
+	for i := range shown.Recorders {
+		shown.Recorders[i].Auth = shown.Recorders[i].Auth.redact()
+	}
 	if c.Store.Redis != nil {
 		redis := c.Store.Redis.redact()
 		shown.Store.Redis = &redis
