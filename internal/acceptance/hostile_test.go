@@ -121,9 +121,15 @@ func (s *site) throwAtMedia(v *conversation) {
 	}
 }
 
-// answersOptions asks as a load balancer does: again and again, because what is
-// sent into a flood may be lost.
+// answersOptions asks as a load balancer does.
 func (s *site) answersOptions(addr string) {
+	s.t.Helper()
+	require.Contains(s.t, s.options(addr), "SIP/2.0 200 OK")
+}
+
+// options is the answer to OPTIONS, which is sent again and again, because what is
+// sent into a flood may be lost.
+func (s *site) options(addr string) string {
 	s.t.Helper()
 	conn, err := net.Dial("udp", addr)
 	require.NoError(s.t, err)
@@ -141,5 +147,5 @@ func (s *site) answersOptions(addr string) {
 		n, err = conn.Read(b)
 		return err == nil
 	})
-	require.Contains(s.t, string(b[:n]), "SIP/2.0 200 OK")
+	return string(b[:n])
 }
