@@ -95,6 +95,7 @@ func (r *reader) platform(n *node) Platform {
 		AnswerTimeout: parsed(r, n.get("answer_timeout"), 30*time.Second, duration(100*time.Millisecond, 10*time.Minute)),
 		FailoverOn:    FailoverOn{"408", "5xx", failoverTimeout},
 		Headers:       r.text(n.get("headers"), "generic", oneOf("generic", "genesys", "nice", "amazon", "twilio", "audiocodes")),
+		SRTP:          r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 	}
 	if n.has("failover_on") {
 		p.FailoverOn = append(FailoverOn{}, r.distinct(n.list("failover_on"), checkFailure)...)

@@ -39,7 +39,7 @@ type Trunk struct {
 	Normalize string
 }
 
-// The values of Trunk.SRTP.
+// The values of Trunk.SRTP and Platform.SRTP.
 const (
 	SRTPOff      = "off"
 	SRTPOptional = "optional"
@@ -71,6 +71,8 @@ type Platform struct {
 	// default and the meaning of empty, genesys, nice, amazon, twilio or
 	// audiocodes.
 	Headers string
+	// SRTP is off, the default and the meaning of empty, optional or required.
+	SRTP string
 }
 
 // Target is one address of a platform. The lowest priority is tried first;

@@ -70,7 +70,7 @@ func platformKeys() *shape {
 		may("options", block(may("every", single()), may("down_after", single()), may("up_after", single()))),
 		may("answer_timeout", single()),
 		may("failover_on", listOf(single())),
-		may("headers", single()),
+		may("headers", single()), may("srtp", single()),
 	)
 }
 
