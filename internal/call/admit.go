@@ -135,7 +135,7 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 		caller.stream.Close()
 		return c.portsRefusal(err)
 	}
-	c.caller, c.agent = caller, agent
+	c.asked, c.agent = caller, agent
 	return nil
 }
 

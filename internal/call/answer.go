@@ -14,7 +14,7 @@ import (
 // answer accepts the caller's INVITE and starts to listen. It returns when the
 // caller has acknowledged, so nothing is asked of a phone that is not there.
 func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
-	c.caller.listen(c.guard)
+	c.asked.listen(c.guard)
 	c.agent.listen(c.guard)
 	c.rec.Call.AnsweredAt = consent.Stamp(c.now())
 	leg, err := c.pickUp(ctx, in)
@@ -24,7 +24,7 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	if err != nil {
 		return err
 	}
-	c.follow(c.caller, leg)
+	c.follow(c.asked, leg)
 	c.rec.Note(c.now(), "answered", "")
 	c.publish()
 	return nil
@@ -33,7 +33,7 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 // pickUp sends the answer and serves the inbox until it is acknowledged: that
 // may take as long as packets get lost, and the API does not wait for it.
 func (c *Call) pickUp(ctx context.Context, in *sip.Incoming) (leg *sip.Leg, err error) {
-	described, dialog := c.caller.described, c.inDialog(c.caller, in.CallID())
+	described, dialog := c.asked.described, c.inDialog(c.asked, in.CallID())
 	done := make(chan struct{})
 	err = errPanic // unless Answer returns
 	c.beside(func() {
@@ -58,7 +58,7 @@ var errNotUp = errors.New("the dialog is not up")
 // and do their work on the call's.
 func (c *Call) inDialog(p *party, callID string) sip.InDialog {
 	up := func() bool {
-		return p == c.caller || p.leg != nil && p.leg.CallID() == callID
+		return p == c.asked || p.leg != nil && p.leg.CallID() == callID
 	}
 	return sip.InDialog{
 		Offer: func(body []byte) (answer []byte, err error) {
@@ -126,7 +126,7 @@ func (c *Call) change(p *party, apply func() error) error {
 // be the last of the withdraw sequence, and waits behind this one.
 func (c *Call) infoFrom(p *party, contentType string, body []byte) int {
 	press, err := dtmf.ParseInfo(contentType, body, c.now())
-	if err != nil || p != c.caller {
+	if err != nil || p != c.asked {
 		return c.passInfo(p, contentType, body)
 	}
 	select {
@@ -149,7 +149,7 @@ type info struct {
 // passKeys hands the keys that the caller presses by INFO from now on to the
 // agent, in order, until the call ends.
 func (c *Call) passKeys() {
-	agent, onward := c.agent, c.caller.pressed.onward
+	agent, onward := c.agent, c.asked.pressed.onward
 	for len(onward) > 0 {
 		<-onward // pressed before there was an agent
 	}
@@ -185,8 +185,8 @@ func (c *Call) passInfo(p *party, contentType string, body []byte) int {
 }
 
 func (c *Call) other(p *party) *party {
-	if p == c.caller {
+	if p == c.asked {
 		return c.agent
 	}
-	return c.caller
+	return c.asked
 }

@@ -51,7 +51,7 @@ type question struct {
 func (c *Call) newQuestion() *question {
 	n, ask := c.route.notice, c.route.notice.Prompt(prompts.Ask)
 	c.rec.Notice = consent.Notice{ID: n.ID, Version: n.Version, Language: n.Language,
-		Codec: lawOf(c.caller.agreed.Audio).String(), AudioSHA256: ask.AudioSHA256, TextSHA256: ask.TextSHA256,
+		Codec: lawOf(c.asked.agreed.Audio).String(), AudioSHA256: ask.AudioSHA256, TextSHA256: ask.TextSHA256,
 		Heard: consent.Heard{LengthMS: ask.Duration.Milliseconds()}}
 	return &question{Call: c, asking: consent.NewAsking(*c.route.policy), openedAt: c.now()}
 }
@@ -78,13 +78,13 @@ func (q *question) turn(ctx context.Context, parts []string) (consent.Verdict, e
 				played, silence = nil, time.After(q.route.policy.AnswerTimeout)
 				continue
 			}
-			if q.heard(r); r.failed() && !q.caller.held() && ctx.Err() == nil {
+			if q.heard(r); r.failed() && !q.asked.held() && ctx.Err() == nil {
 				return consent.Decided, errPrompt
 			}
 			verdict = q.late()
-		case p := <-q.caller.stream.Presses():
+		case p := <-q.asked.stream.Presses():
 			verdict = q.key(p)
-		case p := <-q.caller.info:
+		case p := <-q.asked.info:
 			verdict = q.key(p)
 		case <-silence:
 			verdict = q.asking.Silence()
@@ -109,10 +109,10 @@ func (q *question) turn(ctx context.Context, parts []string) (consent.Verdict, e
 
 // key turns a press into a verdict.
 func (q *question) key(p dtmf.Press) consent.Verdict {
-	if q.caller.releases(p) {
+	if q.asked.releases(p) {
 		q.asking.Released(evidence(p))
 	}
-	if !q.caller.fresh(p) || p.At.Before(q.openedAt) {
+	if !q.asked.fresh(p) || p.At.Before(q.openedAt) {
 		return consent.Ignore
 	}
 	q.svc.Metrics.Press(string(p.Method))
@@ -162,7 +162,7 @@ func (q *question) play(ctx context.Context, parts []string) <-chan result {
 			if name == prompts.Ask {
 				q.svc.Metrics.Asked(q.route.notice.ID, q.route.notice.Language)
 			}
-			played, err := q.caller.stream.Play(ctx, clipOf(prompt))
+			played, err := q.asked.stream.Play(ctx, clipOf(prompt))
 			results <- result{name, played}
 			if err != nil {
 				return

@@ -242,7 +242,7 @@ func TestAHoldByALateOfferShutsTheGate(t *testing.T) {
 	h.agent()
 	h.live("copies", func(*consent.Record) bool { return m.packets() > 0 })
 	c := h.svc.find(h.callID())
-	legs := c.inDialog(c.caller, h.callID())
+	legs := c.inDialog(c.asked, h.callID())
 	offer, err := legs.Offer(nil)
 	require.NoError(t, err)
 	require.NotNil(t, legs.Offered, "the answer to our offer is not heard")
@@ -273,7 +273,7 @@ func TestHoldingForEverLeavesARecordThatCanBeStored(t *testing.T) {
 	h.agent()
 	h.live("copies", func(*consent.Record) bool { return m.packets() > 0 })
 	c := h.svc.find(h.callID())
-	legs := c.inDialog(c.caller, h.callID())
+	legs := c.inDialog(c.asked, h.callID())
 	local := sdp.Local{Addr: line.MediaAddr().Addr(), Port: int(line.MediaAddr().Port()), ID: 7, Version: 2}
 	for range 1500 {
 		for _, d := range []sdp.Direction{sdp.SendOnly, sdp.SendRecv} {

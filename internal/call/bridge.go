@@ -5,8 +5,8 @@ import "context"
 // bridge relays between the two parties until the call ends, and records while
 // the permit holds.
 func (c *Call) bridge(ctx context.Context) error {
-	c.agent.stream.RelayTo(c.caller.stream)
-	c.caller.stream.RelayTo(c.agent.stream)
+	c.agent.stream.RelayTo(c.asked.stream)
+	c.asked.stream.RelayTo(c.agent.stream)
 	c.agent.began() // no ringback any more
 	c.passKeys()
 	c.record(ctx)

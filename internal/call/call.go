@@ -40,10 +40,10 @@ type Call struct {
 	log   *slog.Logger     // constant
 	end   context.CancelCauseFunc
 
-	caller, agent *party
-	rec           *consent.Record
-	tape          tape
-	voice         voice
+	asked, agent *party // the trunk's side, which is asked, and the platform's
+	rec          *consent.Record
+	tape         tape
+	voice        voice
 
 	inbox    chan func()                    // anyone sends, the owner runs
 	over     chan struct{}                  // closed when the owner runs nothing more
@@ -125,14 +125,15 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 		select {
 		case <-done:
 			return context.Cause(ctx) // nil unless the call has ended as well
-		case p := <-c.caller.stream.Presses():
+		case p := <-c.asked.stream.Presses():
 			c.pressed(p)
-		case p := <-c.caller.info:
+		case p := <-c.asked.info:
 			c.pressed(p)
 		case f := <-c.inbox:
 			f()
 		case <-refresh.C:
 			c.refresh()
+			c.watch()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -142,11 +143,11 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 // pressed looks for the withdraw sequence in the caller's keys. It counts at
 // any time after the decision, and only the caller's own keys get here.
 func (c *Call) pressed(p dtmf.Press) {
-	if !c.caller.fresh(p) {
+	if !c.asked.fresh(p) {
 		return
 	}
 	c.svc.Metrics.Press(string(p.Method))
-	if c.route.policy == nil || !c.caller.pressed.sequence.push(p, c.route.policy.Keys.Withdraw) {
+	if c.route.policy == nil || !c.asked.pressed.sequence.push(p, c.route.policy.Keys.Withdraw) {
 		return
 	}
 	c.withdraw("key")

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,10 +37,10 @@ func (c *Call) close(why error) {
 
 // hush ends the media and everything that runs beside the call.
 func (c *Call) hush() {
-	c.caller.stop()
+	c.asked.stop()
 	c.agent.stop()
 	c.work.Wait()
-	c.caller.hush()
+	c.asked.hush()
 	c.agent.hush()
 }
 
@@ -68,7 +69,7 @@ func (c *Call) hangUp(cause string) {
 	ctx, cancel := context.WithTimeout(context.Background(), byeWait)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, p := range []*party{c.caller, c.agent} {
+	for _, p := range []*party{c.asked, c.agent} {
 		if p.leg != nil {
 			wg.Go(func() { p.leg.Bye(ctx, cause) })
 		}
@@ -80,6 +81,8 @@ func (c *Call) hangUp(cause string) {
 func endCause(err error) string {
 	var gone *legEnded
 	var bye *sip.ByeError
+	var silent *vanished
+	var status *sip.StatusError
 	by := "caller" // before the answer is acknowledged there is nobody else
 	if errors.As(err, &gone) {
 		by = gone.by
@@ -91,6 +94,12 @@ func endCause(err error) string {
 		return by + " did not acknowledge"
 	case errors.As(err, &bye):
 		return by + " hung up"
+	case errors.As(err, &silent):
+		return silent.Error()
+	case errors.Is(err, sip.ErrExpired):
+		return by + " was lost: the session expired"
+	case gone != nil && errors.As(err, &status):
+		return by + " was lost: the dialog is unknown there (" + strconv.Itoa(status.Code) + ")"
 	case gone != nil:
 		return by + " was lost"
 	case errors.Is(err, sip.ErrCancelled):
@@ -106,7 +115,7 @@ func endCause(err error) string {
 // measure hands the packet counts of the call to the metrics.
 func (c *Call) measure() {
 	m := c.svc.Metrics
-	for _, p := range []*party{c.caller, c.agent} {
+	for _, p := range []*party{c.asked, c.agent} {
 		s := p.stream.Stats()
 		m.RTP(p.name, "in", s.Received)
 		m.RTP(p.name, "out", s.Sent)

@@ -113,7 +113,7 @@ func (c *Call) try(ctx context.Context, t *target.Hop) error {
 		c.rec.Call.PlatformCallID = callID // a platform may ask for the consent while it rings
 		c.rec.Note(c.now(), "dialing", t.URI())
 		c.ringAgain()
-		offer = c.agent.offer(c.caller.agreed)
+		offer = c.agent.offer(c.asked.agreed)
 		headers = c.consentHeaders() // as things stand now: it may have been withdrawn
 		c.publish()
 	}); err != nil {
@@ -160,7 +160,7 @@ func (c *Call) progress(ctx context.Context, code int, body []byte) {
 			c.log.Warn("early media not usable", "code", strconv.Itoa(code), "error", err)
 			return
 		}
-		c.agent.stream.RelayTo(c.caller.stream)
+		c.agent.stream.RelayTo(c.asked.stream)
 		c.agent.began()
 	})
 }

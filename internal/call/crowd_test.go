@@ -29,7 +29,7 @@ func TestEverybodyMayWantSomethingAtOnce(t *testing.T) {
 	c := h.svc.find(h.callID())
 	var crowd sync.WaitGroup
 	connected := h.live("the connection", func(r *consent.Record) bool { return r.Call.PlatformCallID != "" })
-	for id, p := range map[string]*party{h.callID(): c.caller, connected.Call.PlatformCallID: c.agent} {
+	for id, p := range map[string]*party{h.callID(): c.asked, connected.Call.PlatformCallID: c.agent} {
 		far := line.MediaAddr()
 		crowd.Go(func() { // re-INVITEs, with and without an offer
 			legs := c.inDialog(p, id)

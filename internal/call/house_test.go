@@ -98,7 +98,7 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(func() { require.NoError(t, h.store.Close()) })
 	h.cfg = &config.Config{
 		Trunks:    []config.Trunk{{Name: "carrier", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}},
-		Platforms: []config.Platform{{Name: "center", AnswerTimeout: 10 * time.Second}},
+		Platforms: []config.Platform{{Name: "center", Destination: config.Destination{AnswerTimeout: 10 * time.Second}}},
 		Policies: []config.Policy{{Name: "ask", Purposes: []string{"quality"}, Notice: "short", Language: "en",
 			Keys: config.Keys{Yes: "1", No: "2", Repeat: "0", Withdraw: "*9"}, AnswerTimeout: 600 * time.Millisecond}},
 		Routes: []config.Route{

@@ -33,6 +33,7 @@ type party struct {
 	stop    context.CancelFunc
 	stopped chan struct{} // closed when the packet loop has ended
 	pressed presses
+	seen    vigil
 }
 
 // negotiation is where offer and answer have come to on one side.

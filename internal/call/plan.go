@@ -41,6 +41,7 @@ type Plan struct {
 	platforms []*Platform
 	copies    []config.Recorder // where copies go
 	maxCalls  int
+	silence   config.MediaTimeout
 }
 
 // path is one route with everything it refers to.
@@ -66,12 +67,12 @@ func NewPlan(cfg *config.Config, library *prompts.Library, recorders []Recorder)
 		return nil, err
 	}
 	p := &Plan{table: table, rates: map[string]*limit.Bucket{}, paths: map[string]*path{},
-		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls}
+		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls, silence: cfg.Dialogs.MediaTimeout}
 	for _, t := range cfg.Trunks {
 		p.rates[t.Name] = limit.NewBucket(t.MaxCPS)
 	}
 	for _, c := range cfg.Platforms {
-		p.platforms = append(p.platforms, &Platform{c, target.New(c, nil)})
+		p.platforms = append(p.platforms, &Platform{c, target.New(c.Destination, nil)})
 	}
 	var problems []error
 	for _, c := range cfg.Routes {

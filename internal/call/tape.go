@@ -77,7 +77,7 @@ func (c *Call) opened(name string, recording Recording, err error) {
 	c.rec.Recordings = append(c.rec.Recordings, evidence)
 	c.tape.open = append(c.tape.open, open{Recording: recording, index: len(c.rec.Recordings) - 1})
 	c.tape.caller, c.tape.agent = chain(recording.Caller(), c.tape.caller), chain(recording.Agent(), c.tape.agent)
-	c.caller.stream.TapTo(c.tape.caller)
+	c.asked.stream.TapTo(c.tape.caller)
 	c.agent.stream.TapTo(c.tape.agent)
 	c.rec.Note(at, "recorder_opened", name)
 	c.regate()
@@ -116,7 +116,7 @@ func (c *Call) shutReason() string {
 		return "no consent"
 	case c.tape.pauses >= maxPauses:
 		return "too many pauses"
-	case c.caller.held() || c.agent.held():
+	case c.asked.held() || c.agent.held():
 		return "hold"
 	case c.tape.paused:
 		return "api"

@@ -25,7 +25,7 @@ func (c *Call) speak(steps ...step) <-chan struct{} {
 	if before.cancel != nil {
 		before.cancel()
 	}
-	ctx, cancel := context.WithCancel(c.caller.running)
+	ctx, cancel := context.WithCancel(c.asked.running)
 	first, done := make(chan struct{}), make(chan struct{})
 	c.voice = voice{cancel: cancel, first: first, done: done}
 	c.beside(func() {
@@ -63,7 +63,7 @@ func (c *Call) prompt(name string) step {
 		if p == nil {
 			return
 		}
-		if _, err := c.caller.stream.Play(ctx, clipOf(p)); err != nil && ctx.Err() == nil {
+		if _, err := c.asked.stream.Play(ctx, clipOf(p)); err != nil && ctx.Err() == nil {
 			c.log.Warn("prompt not played", "prompt", name, "error", err)
 		}
 	}
@@ -78,7 +78,7 @@ func (c *Call) ringback() step {
 		defer stop()
 		defer context.AfterFunc(early, stop)()
 		if ctx.Err() == nil && early.Err() == nil {
-			c.caller.stream.Ring(ctx)
+			c.asked.stream.Ring(ctx)
 		}
 	}
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Prompts   Prompts
 	Listen    Listen
 	Limits    Limits
+	Dialogs   Dialogs
 	Trunks    []Trunk
 	Platforms []Platform
 	Recorders []Recorder

@@ -84,9 +84,19 @@ func (r *reader) inClear(p *node) {
 }
 
 func (r *reader) platform(n *node) Platform {
+	return Platform{
+		Name:        r.text(n.get("name"), "", checkName),
+		Destination: r.destination(n),
+		Headers:     r.text(n.get("headers"), "generic", oneOf("generic", "genesys", "nice", "amazon", "twilio", "audiocodes")),
+		SRTP:        r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
+		Transfers:   r.transfers(n.get("transfers")),
+	}
+}
+
+// destination reads the keys of whoever can be dialed.
+func (r *reader) destination(n *node) Destination {
 	options := n.get("options")
-	p := Platform{
-		Name: r.text(n.get("name"), "", checkName),
+	d := Destination{
 		Options: OptionsPing{
 			Every:     parsed(r, options.get("every"), 30*time.Second, pingEvery),
 			DownAfter: parsed(r, options.get("down_after"), 3, whole(1, 100)),
@@ -94,16 +104,14 @@ func (r *reader) platform(n *node) Platform {
 		},
 		AnswerTimeout: parsed(r, n.get("answer_timeout"), 30*time.Second, duration(100*time.Millisecond, 10*time.Minute)),
 		FailoverOn:    FailoverOn{"408", "5xx", failoverTimeout},
-		Headers:       r.text(n.get("headers"), "generic", oneOf("generic", "genesys", "nice", "amazon", "twilio", "audiocodes")),
-		SRTP:          r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 	}
 	if n.has("failover_on") {
-		p.FailoverOn = append(FailoverOn{}, r.distinct(n.list("failover_on"), checkFailure)...)
+		d.FailoverOn = append(FailoverOn{}, r.distinct(n.list("failover_on"), checkFailure)...)
 	}
 	for _, t := range n.list("targets") {
-		p.Targets = append(p.Targets, r.target(t))
+		d.Targets = append(d.Targets, r.target(t))
 	}
-	return p
+	return d
 }
 
 // checkFailure: 1xx and 2xx are no failures.

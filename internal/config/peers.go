@@ -60,22 +60,29 @@ type Auth struct {
 
 // Platform is a contact center and the addresses it answers at.
 type Platform struct {
-	Name    string
-	Targets []Target
-	Options OptionsPing
-	// AnswerTimeout is how long a target may ring. Default 30 s.
-	AnswerTimeout time.Duration
-	// FailoverOn says which failures of a target lead to the next one.
-	FailoverOn FailoverOn
+	Name string
+	Destination
 	// Headers is the preset of the headers that carry the consent: generic, the
 	// default and the meaning of empty, genesys, nice, amazon, twilio or
 	// audiocodes.
 	Headers string
 	// SRTP is off, the default and the meaning of empty, optional or required.
 	SRTP string
+	// Transfers says where the platform may lead its calls.
+	Transfers Transfers
 }
 
-// Target is one address of a platform. The lowest priority is tried first;
+// Destination is where calls are dialed, and with what patience.
+type Destination struct {
+	Targets []Target
+	Options OptionsPing
+	// AnswerTimeout is how long a target may ring. Default 30 s.
+	AnswerTimeout time.Duration
+	// FailoverOn says which failures of a target lead to the next one.
+	FailoverOn FailoverOn
+}
+
+// Target is one address of a destination. The lowest priority is tried first;
 // among equals the weight is the share of the calls, and 0 hardly any.
 type Target struct {
 	URI              string // a SIP URI (RFC 3261 section 19.1)

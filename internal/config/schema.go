@@ -7,6 +7,10 @@ func knownKeys() *shape {
 		may("prompts", block(may("dir", single()))),
 		may("listen", listenKeys()),
 		may("limits", block(may("max_calls", single()), may("per_source_cps", single()), may("drop_after", single()))),
+		may("dialogs", block(
+			may("session_timer", block(may("interval", single()), may("min", single()))),
+			may("media_timeout", block(may("first", single()), may("silence", single()), may("hold", single()))),
+		)),
 		must("trunks", "name at least one carrier", listOf(trunkKeys())),
 		must("platforms", "name at least one contact center", listOf(platformKeys())),
 		may("recorders", listOf(block(
@@ -71,6 +75,7 @@ func platformKeys() *shape {
 		may("answer_timeout", single()),
 		may("failover_on", listOf(single())),
 		may("headers", single()), may("srtp", single()),
+		may("transfers", block(may("by", listOf(single())), may("to", listOf(single())))),
 	)
 }
 

@@ -91,7 +91,7 @@ func (d *desk) uri() string {
 
 func (d *desk) ring(ctx context.Context, r *phone.Ring) {
 	a := &arrival{headers: map[string]string{}}
-	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID"} {
+	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID", "Session-Expires", "Min-SE"} {
 		if v := r.Header(name); len(v) == 1 {
 			a.headers[name] = v[0]
 		}

@@ -125,7 +125,8 @@ func (g *Gateway) openSides() error {
 			listen = append(listen, a.String())
 		}
 		if len(listen) > 0 {
-			endpoint, err := sip.Listen(sip.Config{Listen: listen, Log: g.opt.Log, TLS: serverTLS(s.cfg.TLS)})
+			endpoint, err := sip.Listen(sip.Config{Listen: listen, Log: g.opt.Log, TLS: serverTLS(s.cfg.TLS),
+				SessionTimer: sip.SessionTimer(g.sessionTimer())})
 			if err != nil {
 				return fmt.Errorf("listen.%s.sip: %w", s.name, err)
 			}
@@ -134,6 +135,16 @@ func (g *Gateway) openSides() error {
 		s.side.ports = media.NewPorts(media.PortsConfig{Addr: s.cfg.Media, Low: s.cfg.Ports.Low, High: s.cfg.Ports.High, Rest: g.opt.Rest, Engine: engine})
 	}
 	return nil
+}
+
+// sessionTimer is that of every leg. Without an interval its minimum means
+// nothing.
+func (g *Gateway) sessionTimer() config.SessionTimer {
+	t := g.cfg.Dialogs.SessionTimer
+	if t.Interval == 0 {
+		t.Min = 0
+	}
+	return t
 }
 
 // serverTLS is how a side shows who it is; nil: it has no TLS listener.

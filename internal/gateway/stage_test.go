@@ -143,7 +143,7 @@ func (s *stage) configuration(dir string) *config.Config {
 		Prompts:   config.Prompts{Dir: filepath.Join(dir, "prompts")},
 		Listen:    config.Listen{Trunk: udp, Platform: udp, Recorder: config.Side{Media: loopback}, API: free.String()},
 		Trunks:    []config.Trunk{{Name: "carrier", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}},
-		Platforms: []config.Platform{{Name: "center", AnswerTimeout: 10 * time.Second}},
+		Platforms: []config.Platform{{Name: "center", Destination: config.Destination{AnswerTimeout: 10 * time.Second}}},
 		Recorders: []config.Recorder{{Name: "archive", Type: "rtp", Caller: s.recorder.CallerAddr(), Agent: s.recorder.AgentAddr()}},
 		Policies: []config.Policy{{Name: "ask", Jurisdiction: "NL", Basis: "consent", Purposes: []string{"quality"},
 			Controller: config.Controller{Name: "Example B.V.", Contact: "privacy@example.com", Address: "Kade 1, Utrecht", Country: "NL"},

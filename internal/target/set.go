@@ -20,7 +20,7 @@ import (
 // back soon.
 const shunned = 20 * time.Second
 
-// Set is the targets of one platform. It is safe for concurrent use.
+// Set is the targets of one destination. It is safe for concurrent use.
 type Set struct {
 	downAfter, upAfter int
 	lookup             Lookup
@@ -38,18 +38,18 @@ type entry struct {
 	records
 }
 
-// New makes the set of a platform, every target up. Until Resolve was called,
+// New makes the set of a destination, every target up. Until Resolve was called,
 // targets that are to be looked up stand for their own name. A nil lookup is
 // that of the system.
-func New(p config.Platform, lookup Lookup) *Set {
+func New(d config.Destination, lookup Lookup) *Set {
 	if lookup == nil {
 		lookup = System
 	}
 	s := &Set{
-		downAfter: max(1, p.Options.DownAfter), upAfter: max(1, p.Options.UpAfter),
+		downAfter: max(1, d.Options.DownAfter), upAfter: max(1, d.Options.UpAfter),
 		lookup: lookup, draw: rand.ExpFloat64,
 	}
-	for _, t := range p.Targets {
+	for _, t := range d.Targets {
 		e := &entry{target: t, uri: splitURI(t)}
 		e.hops = []*Hop{{Target: t, set: s, uri: e.uri.String()}}
 		s.entries = append(s.entries, e)

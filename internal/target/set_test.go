@@ -17,11 +17,11 @@ import (
 func noon() time.Time { return time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC) }
 
 // platform has targets that are named by their number from 1 on.
-func platform(targets ...config.Target) config.Platform {
+func platform(targets ...config.Target) config.Destination {
 	for i := range targets {
 		targets[i].URI = "sip:t" + strconv.Itoa(i+1)
 	}
-	return config.Platform{Name: "center", Targets: targets, Options: config.OptionsPing{DownAfter: 3, UpAfter: 2}}
+	return config.Destination{Targets: targets, Options: config.OptionsPing{DownAfter: 3, UpAfter: 2}}
 }
 
 func at(priority, weight int) config.Target {
@@ -198,7 +198,7 @@ func TestItIsKnownThatNothingIsUp(t *testing.T) {
 }
 
 func TestAPlatformMadeByHandNeedsNoOptions(t *testing.T) {
-	s := New(config.Platform{Targets: []config.Target{{URI: "sip:t1"}}}, nil)
+	s := New(config.Destination{Targets: []config.Target{{URI: "sip:t1"}}}, nil)
 	h := s.Hops()[0]
 	assert.True(t, h.Pinged(false), "one failure")
 	assert.True(t, h.Pinged(true), "one answer")

@@ -58,7 +58,7 @@ const question = "_sip._udp.center.example"
 
 // center is a set of one target that is looked up in z.
 func center(z *zone) *Set {
-	return New(config.Platform{Targets: []config.Target{{URI: "sip:center.example", SRV: true, Priority: 1, Weight: 1}}}, z.lookup)
+	return New(config.Destination{Targets: []config.Target{{URI: "sip:center.example", SRV: true, Priority: 1, Weight: 1}}}, z.lookup)
 }
 
 func uris(s *Set) []string {
@@ -92,7 +92,7 @@ func TestRecordsStayTogetherWithinTheirTarget(t *testing.T) {
 		"_sip._udp.one.example": srv(t, "1 1 1 a.one.", "2 1 1 b.one."),
 		"_sip._udp.two.example": srv(t, "1 1 1 a.two.", "2 1 1 b.two."),
 	}}
-	s := New(config.Platform{Targets: []config.Target{
+	s := New(config.Destination{Targets: []config.Target{
 		{URI: "sip:one.example", SRV: true, Priority: 1, Weight: 1},
 		{URI: "sip:two.example", SRV: true, Priority: 1, Weight: 1},
 		{URI: "sip:last.example", Priority: 2, Weight: 1},
@@ -123,7 +123,7 @@ func TestWhatIsAskedFollowsTheTransport(t *testing.T) {
 		{"SIP:+31205550100;a=b@center.example;user=phone", "", "_sip._udp.center.example", "SIP:+31205550100;a=b@a.example:5;user=phone"},
 	} {
 		z := &zone{records: map[string][]*net.SRV{c.question: srv(t, "1 1 5 a.example.")}}
-		s := New(config.Platform{Targets: []config.Target{{URI: c.uri, Transport: c.transport, SRV: true}}}, z.lookup)
+		s := New(config.Destination{Targets: []config.Target{{URI: c.uri, Transport: c.transport, SRV: true}}}, z.lookup)
 		require.NoError(t, s.Resolve(t.Context(), noon()), c.uri)
 		assert.Equal(t, []string{c.question}, z.asked)
 		assert.Equal(t, []string{c.hop}, uris(s))
@@ -138,7 +138,7 @@ func TestATargetThatIsNotLookedUpKeepsItsAddress(t *testing.T) {
 		"sip:[2001:db8::1]:5070": "sip:[2001:db8::1]:5070;transport=tcp",
 		"sip:a@b.example;lr":     "sip:a@b.example;lr;transport=tcp",
 	} {
-		s := New(config.Platform{Targets: []config.Target{{URI: uri, Transport: "tcp"}}}, z.lookup)
+		s := New(config.Destination{Targets: []config.Target{{URI: uri, Transport: "tcp"}}}, z.lookup)
 		require.NoError(t, s.Resolve(t.Context(), noon()))
 		assert.Equal(t, []string{want}, uris(s))
 		assert.Empty(t, s.Hops()[0].Dest)
@@ -230,7 +230,7 @@ func TestABrokenNameServerLeavesTheLastAnswerForAnHour(t *testing.T) {
 func TestOneNameThatIsNotFoundHindersNoOther(t *testing.T) {
 	z := &zone{records: map[string][]*net.SRV{"_sip._udp.b.example": srv(t, "1 1 1 x.b.example.")}}
 	ctx, cancel := context.WithCancel(t.Context())
-	s := New(config.Platform{Targets: []config.Target{{URI: "sip:a.example", SRV: true}, {URI: "sip:b.example", SRV: true}}},
+	s := New(config.Destination{Targets: []config.Target{{URI: "sip:a.example", SRV: true}, {URI: "sip:b.example", SRV: true}}},
 		func(ctx context.Context, service, proto, name string) ([]*net.SRV, error) {
 			if name == "a.example" {
 				return nil, errors.New("refused")
