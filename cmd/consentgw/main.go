@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -27,21 +25,6 @@ const (
 )
 
 func main() { os.Exit(run(signalled(), os.Args[1:], os.Stdout, os.Stderr)) }
-
-// signalled returns a context that the first signal ends. The second ends the
-// process at once, as everybody expects.
-func signalled() context.Context {
-	ctx, end := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() { // as long as the process
-		<-signals
-		end()
-		<-signals
-		os.Exit(exitFailed)
-	}()
-	return ctx
-}
 
 // run is main without the process: ctx ends with the first signal.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

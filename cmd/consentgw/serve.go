@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"consentgw/internal/config"
@@ -19,7 +20,9 @@ func serveCommand() *cobra.Command {
 		Short: "Run the gateway",
 		Long: `Run the gateway until SIGTERM or SIGINT. Then new calls are refused with 503, the
 calls that are up may finish for the time of --drain, and the rest are hung up.
-A second signal ends the process at once. The log goes to standard error.
+A second signal hangs them up now; a third ends the process at once. SIGHUP reads
+the configuration again and puts it in force without touching calls, or refuses
+it as a whole. The log goes to standard error.
 
 Without -c it runs on loopback with the embedded store in ./consentgw-data.`,
 		Args: cobra.NoArgs,
@@ -36,7 +39,13 @@ Without -c it runs on loopback with the embedded store in ./consentgw-data.`,
 			}
 			log, end := patientLogger(cfg.Log, cmd.ErrOrStderr())
 			defer end()
-			g, err := gateway.Listen(cfg, gateway.Options{Version: version, Log: log, Drain: drain})
+			reload, unhook := hangups()
+			defer unhook()
+			g, err := gateway.Listen(cfg, gateway.Options{Version: version, Log: log, Drain: drain,
+				Reread: func(old *config.Config) (*config.Config, config.Findings) {
+					return config.Reload(file, os.LookupEnv, os.Environ(), old)
+				},
+				Reload: reload, Hurry: hurryOf(cmd.Context())})
 			if err != nil {
 				return err
 			}

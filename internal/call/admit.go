@@ -76,7 +76,7 @@ func (s *Service) proven(in *sip.Incoming, t config.Trunk) bool {
 // that a gateway without ports says so before the phone is answered. A call
 // that is admitted has a record from here on, whatever becomes of it.
 func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
-	if ok, wait := s.Plan.rates[j.trunk.Name].Take(s.Now()); !ok {
+	if ok, wait := j.plan.rates[j.trunk.Name].Take(s.Now()); !ok {
 		return nil, refuseTrunkRate.after(wait)
 	}
 	if j.platform.Targets.AllDown() {
@@ -118,7 +118,7 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 	if c.route.trunk.NAT {
 		signalled = in.Source().Addr()
 	}
-	caller, err := c.svc.newParty("caller", c.svc.TrunkPorts, signalled)
+	caller, err := c.newParty("caller", c.svc.TrunkPorts, signalled)
 	if err != nil {
 		return c.portsRefusal(err)
 	}
@@ -130,7 +130,7 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 		}
 		return refuseNoCodec
 	}
-	agent, err := c.svc.newParty("agent", c.svc.PlatformPorts, netip.Addr{})
+	agent, err := c.newParty("agent", c.svc.PlatformPorts, netip.Addr{})
 	if err != nil {
 		caller.stream.Close()
 		return c.portsRefusal(err)
@@ -141,9 +141,12 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 
 // holds reports whether an address is a media socket of this gateway or of one
 // of its recorders: media sent there would run in a circle, into another call,
-// or to a recorder past every gate.
-func (s *Service) holds(addr netip.AddrPort) bool {
-	return s.TrunkPorts.Holds(addr) || s.PlatformPorts.Holds(addr) || s.Plan.recordsAt(addr)
+// or to a recorder past every gate. A recorder is one of the plan that the call
+// follows, or of the one in force by now.
+func (c *Call) holds(addr netip.AddrPort) bool {
+	s := c.svc
+	return s.TrunkPorts.Holds(addr) || s.PlatformPorts.Holds(addr) ||
+		c.route.plan.recordsAt(addr) || s.inForce.Load().recordsAt(addr)
 }
 
 func (c *Call) portsRefusal(err error) *refusal {

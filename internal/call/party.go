@@ -52,12 +52,12 @@ type presses struct {
 	onward   chan info // by SIP INFO, for the other party; the leg sends
 }
 
-func (s *Service) newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
+func (c *Call) newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
 	stream, err := ports.Open()
 	if err != nil {
 		return nil, err
 	}
-	p := &party{name: name, stream: stream, signalled: signalled, ours: s.holds, info: make(chan dtmf.Press, 16), negotiation: negotiation{laws: lawsOf(nil)}}
+	p := &party{name: name, stream: stream, signalled: signalled, ours: c.holds, info: make(chan dtmf.Press, 16), negotiation: negotiation{laws: lawsOf(nil)}}
 	p.pressed.onward = make(chan info, cap(p.info))
 	local := stream.Local()
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}

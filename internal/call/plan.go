@@ -148,6 +148,7 @@ func policyOf(c config.Policy) *consent.Policy {
 // journey is what the plan says of one INVITE.
 type journey struct {
 	*path
+	plan     *Plan
 	trunk    config.Trunk
 	from, to string // the numbers as the platform shall see them
 }
@@ -155,7 +156,7 @@ type journey struct {
 // find takes an INVITE to its trunk and its route, or says why it may not go on.
 // identities are the names that the sender's certificate proves.
 func (p *Plan) find(source netip.Addr, identities []string, from, to string, now time.Time) (journey, *refusal) {
-	j := journey{}
+	j := journey{plan: p}
 	var ok bool
 	if j.trunk, ok = p.table.Trunk(source.Unmap(), identities); !ok {
 		return j, refuseUnknownTrunk

@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"consentgw/consent"
@@ -24,7 +25,7 @@ import (
 // Config is what a [Service] is built from.
 type Config struct {
 	Node          string
-	Plan          *Plan
+	Plan          *Plan         // until Follow is called with another
 	Platform      *sip.Endpoint // where platform legs are dialed from
 	TrunkPorts    *media.Ports
 	PlatformPorts *media.Ports
@@ -42,6 +43,7 @@ type Config struct {
 // Service carries calls. Its methods are safe for concurrent use.
 type Service struct {
 	Config
+	inForce atomic.Pointer[Plan]
 
 	mu       sync.Mutex
 	live     map[consent.RecordID]*Call
@@ -53,6 +55,7 @@ type Service struct {
 // New returns a service without calls.
 func New(cfg Config) *Service {
 	s := &Service{Config: cfg, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
+	s.inForce.Store(cfg.Plan)
 	if s.StoreFault == nil {
 		s.StoreFault = func(error) string { return "failed" }
 	}
@@ -64,7 +67,7 @@ func New(cfg Config) *Service {
 // legs, the relay and the recordings have ended. It answers in whatever way is
 // due, so it has nothing to return.
 func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
-	j, refusal := s.Plan.find(in.Source().Addr(), in.Identities(), in.Caller(), in.Called(), s.Now())
+	j, refusal := s.inForce.Load().find(in.Source().Addr(), in.Identities(), in.Caller(), in.Called(), s.Now())
 	if refusal != nil {
 		s.refuse(in, j.trunk.Name, refusal)
 		return
@@ -133,7 +136,7 @@ func (s *Service) enter(c *Call, maxCalls int) *refusal {
 	switch {
 	case s.draining:
 		return refuseDraining
-	case s.Plan.maxCalls > 0 && len(s.live) >= s.Plan.maxCalls:
+	case c.route.plan.maxCalls > 0 && len(s.live) >= c.route.plan.maxCalls:
 		return refuseFull
 	case maxCalls > 0 && s.perTrunk[c.route.trunk.Name] >= maxCalls:
 		return refuseTrunkFull

@@ -50,6 +50,11 @@ func Load(path string, env func(string) (string, bool), environ []string) (*Conf
 
 // Parse is Load on the bytes of a file; name stands in the findings.
 func Parse(name string, b []byte, lookup func(string) (string, bool), environ []string) (*Config, Findings) {
+	return parse(name, b, lookup, environ, nil)
+}
+
+// parse is Parse, and Reload if old is not nil.
+func parse(name string, b []byte, lookup func(string) (string, bool), environ []string, old *Config) (*Config, Findings) {
 	r := newReader(name, lookup)
 	root := r.document(b)
 	if root == nil {
@@ -63,6 +68,7 @@ func Parse(name string, b []byte, lookup func(string) (string, bool), environ []
 	r.expand(root)
 	c := r.decode(root)
 	r.relate(c, root)
+	r.fixed(old, c, root)
 	r.strayVariables(keys, environ)
 	return c, r.done()
 }

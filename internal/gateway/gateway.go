@@ -34,12 +34,18 @@ type Options struct {
 	Now     consent.Clock // nil: time.Now
 	Rest    time.Duration // quarantine of media ports; 0: 30 s
 	Store   consent.Store // nil: what the configuration says
+	// Reread is the configuration as it is to be from now on, for a gateway that
+	// runs on old; nil: it cannot be reloaded. Reload asks for it.
+	Reread func(old *config.Config) (*config.Config, config.Findings)
+	Reload <-chan struct{} // each receipt is a call of Gateway.Reload; may be nil
+	Hurry  <-chan struct{} // closed when the drain is to end at once; may be nil
 }
 
 // Gateway is a gateway whose sockets are bound.
 type Gateway struct {
-	opt      Options
-	cfg      *config.Config
+	opt Options
+	cfg *config.Config // at the start; of what Reload cannot change
+	reloads
 	sides    sides
 	api      net.Listener
 	store    consent.Store
@@ -64,7 +70,7 @@ func Listen(cfg *config.Config, opt Options) (g *Gateway, err error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	g = &Gateway{opt: opt, cfg: cfg, metrics: metrics.New(opt.Version), storeFor: storeTimeout(cfg)}
+	g = &Gateway{opt: opt, cfg: cfg, reloads: newReloads(cfg), metrics: metrics.New(opt.Version), storeFor: storeTimeout(cfg)}
 	defer func(bound *Gateway) { // g is nil by then
 		if err != nil {
 			err = errors.Join(err, bound.release())
@@ -78,6 +84,9 @@ func Listen(cfg *config.Config, opt Options) (g *Gateway, err error) {
 	}
 	library, err := openPrompts(cfg)
 	if err != nil {
+		return nil, err
+	}
+	if err := sealPrompts(cfg, library); err != nil {
 		return nil, err
 	}
 	if err := g.openSides(); err != nil {
@@ -102,10 +111,15 @@ func openPrompts(cfg *config.Config) (*prompts.Library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prompts: %w", err)
 	}
-	if err := library.Seal(filepath.Join(cfg.Node.Data, "prompts.json")); err != nil {
-		return nil, fmt.Errorf("prompts: %w", err)
-	}
 	return library, nil
+}
+
+// sealPrompts holds the notices against those that were in force before.
+func sealPrompts(cfg *config.Config, library *prompts.Library) error {
+	if err := library.Seal(filepath.Join(cfg.Node.Data, "prompts.json")); err != nil {
+		return fmt.Errorf("prompts: %w", err)
+	}
+	return nil
 }
 
 // openSides binds the SIP listeners. Media ports are bound call by call.
@@ -200,6 +214,7 @@ func (g *Gateway) build(plan *call.Plan) {
 		Metrics: g.metrics, Log: g.opt.Log, Now: g.opt.Now,
 	})
 	g.health = newHealth(g)
+	g.metrics.Configured(hashOf(g.cfg), g.opt.Now())
 }
 
 // release gives back what Listen took, in reverse.

@@ -47,6 +47,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	start(func(ctx context.Context) error { return api.Serve(ctx, g.api, g.handler()) })
 	start(g.health.watch)
 	start(g.recover)
+	start(g.obeyReloads)
 	g.opt.Log.Info("consentgw is up", "node", g.cfg.Node.ID, "api", g.APIAddr(), "trunk", g.trunkNames())
 
 	var failure error
@@ -66,6 +67,16 @@ func (g *Gateway) Serve(ctx context.Context) error {
 func (g *Gateway) finishCalls(endCalls func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), g.opt.Drain)
 	defer cancel()
+	drained := make(chan struct{})
+	defer close(drained)
+	go func() { // ends with this function
+		select {
+		case <-g.opt.Hurry:
+			g.opt.Log.Info("in a hurry: calls that are up are hung up", "calls", len(g.calls.Live()))
+			cancel()
+		case <-drained:
+		}
+	}()
 	g.opt.Log.Info("draining", "calls", len(g.calls.Live()), "seconds", g.opt.Drain.Seconds())
 	if g.calls.Drain(ctx) != nil {
 		endCalls()

@@ -179,3 +179,6 @@ func (w Window) String() string {
 	}
 	return w.Days.String() + " " + w.Span.String() + " " + zone
 }
+
+// MarshalText is String.
+func (w Window) MarshalText() ([]byte, error) { return []byte(w.String()), nil }

@@ -32,6 +32,9 @@ func NewBucket(perSecond float64) *Bucket {
 	return &Bucket{rate: max(0, clean(perSecond))}
 }
 
+// Rate is the tokens a second; 0: no limit.
+func (b *Bucket) Rate() float64 { return b.rate }
+
 func clean(rate float64) float64 {
 	if math.IsNaN(rate) || math.IsInf(rate, 0) {
 		return 0

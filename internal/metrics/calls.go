@@ -64,6 +64,10 @@ func (s *Set) Target(platform, target string, up bool) {
 	s.targets.up.WithLabelValues(label(platform), label(target)).Set(number(up))
 }
 
+// ForgetTargets drops what was said of all targets: a new configuration may have
+// others.
+func (s *Set) ForgetTargets() { s.targets.up.Reset() }
+
 // Failover counts one call sent on to the next target, because of a reason
 // from a fixed list.
 func (s *Set) Failover(platform, reason string) {

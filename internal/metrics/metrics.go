@@ -32,6 +32,7 @@ type Set struct {
 	tap      tapMetrics
 	media    mediaMetrics
 	targets  targetMetrics
+	config   configMetrics
 	draining prometheus.Gauge
 }
 
@@ -49,6 +50,7 @@ func New(version string) *Set {
 		tap:      newTapMetrics(f),
 		media:    newMediaMetrics(f),
 		targets:  newTargetMetrics(f),
+		config:   newConfigMetrics(f),
 		draining: f.gauge("draining", "1 while the gateway takes no new calls and waits for the others to end."),
 	}
 	f.gaugeVec("build_info", "The running version; always 1.", "version").WithLabelValues(label(version)).Set(1)

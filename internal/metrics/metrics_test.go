@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
@@ -40,6 +41,11 @@ func useAll(s *Set) {
 	s.Target("contact-center", "sip:127.0.0.1:5090", false)
 	s.Failover("contact-center", "timeout")
 	s.Draining(true)
+	s.ForgetTargets()
+	s.Target("contact-center", "sip:127.0.0.1:5090", false)
+	s.Configured(1<<48-1, time.UnixMilli(1_500))
+	s.Reloaded(true)
+	s.Reloaded(false)
 }
 
 // scrape returns the sample lines of the gateway's own metrics.
@@ -71,6 +77,11 @@ func TestEveryMethodIsSeenUnderItsName(t *testing.T) {
 	lines := scrape(t, s)
 	for _, want := range []string{
 		`consentgw_build_info{version="1.2.3"} 1`,
+		`consentgw_config_hash 2.81474976710655e+14`,
+		`consentgw_config_last_reload_success_timestamp_seconds 1.5`,
+		`consentgw_config_last_reload_successful 0`,
+		`consentgw_config_reloads_total{result="ok"} 1`,
+		`consentgw_config_reloads_total{result="refused"} 1`,
 		`consentgw_invites_total{code="200",reason="none",trunk="carrier-a"} 1`,
 		`consentgw_invites_total{code="403",reason="unknown_trunk",trunk="none"} 1`,
 		`consentgw_calls_active{trunk="carrier-a"} 1`,

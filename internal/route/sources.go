@@ -38,6 +38,15 @@ func newSources(trunks []config.Trunk) sources {
 	return s
 }
 
+// known reports whether any network holds the source.
+func (s sources) known(source netip.Addr) bool {
+	source = source.Unmap().WithZone("")
+	return slices.ContainsFunc(s.lengths, func(bits int) bool {
+		network, err := source.Prefix(bits)
+		return err == nil && len(s.owners[network]) > 0
+	})
+}
+
 // owner tells say what it looks at; nil if nobody wants to know.
 func (s sources) owner(source netip.Addr, identities []string, say func(string)) (config.Trunk, bool) {
 	source = source.Unmap().WithZone("")

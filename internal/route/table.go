@@ -94,6 +94,10 @@ func (t *Table) Trunk(source netip.Addr, identities []string) (config.Trunk, boo
 	return t.sources.owner(source, identities, nil)
 }
 
+// Knows reports whether an address is in a network of some trunk, with whatever
+// certificate.
+func (t *Table) Knows(source netip.Addr) bool { return t.sources.known(source) }
+
 // Match returns the first route for a call of a trunk, with its numbers
 // rewritten. Trunk is a name; from is "" for a caller who is anonymous.
 func (t *Table) Match(trunk, from, to string, at time.Time) (Choice, bool) {

@@ -57,6 +57,30 @@ func New(d config.Destination, lookup Lookup) *Set {
 	return s
 }
 
+// Inherit takes over the health of the addresses that s has in common with old,
+// the set of an earlier configuration, and what was looked up for them. Nobody
+// may use s before.
+func (s *Set) Inherit(old *Set) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		i := slices.IndexFunc(old.entries, func(was *entry) bool {
+			return was.target.URI == e.target.URI && was.target.Transport == e.target.Transport && was.target.SRV == e.target.SRV
+		})
+		if i < 0 {
+			continue
+		}
+		e.hops, e.records = nil, old.entries[i].records
+		for _, h := range old.entries[i].hops {
+			same := *h
+			same.set, same.Target = s, e.target
+			e.hops = append(e.hops, &same)
+		}
+	}
+}
+
 // Hops is every address there is, in the order of the configuration: those to
 // send OPTIONS to.
 func (s *Set) Hops() []*Hop {

@@ -262,3 +262,16 @@ func TestAnAddressThatAnswersCallsNeedsNoAsking(t *testing.T) {
 	assert.True(t, h.Carries(noon().Add(59*time.Second), time.Minute))
 	assert.False(t, h.Carries(noon().Add(time.Minute), time.Minute))
 }
+
+func TestHealthGoesOnInTheNextConfiguration(t *testing.T) {
+	old := New(platform(at(1, 1), at(2, 1), at(3, 1)), nil)
+	down(hop(t, old, "sip:t1"))
+	hop(t, old, "sip:t2").Failed(noon())
+	s := New(platform(at(5, 7), at(1, 1), at(1, 1), at(0, 1)), nil)
+	s.Inherit(old)
+	assert.False(t, hop(t, s, "sip:t1").Up(), "it is down still")
+	assert.Equal(t, 5, hop(t, s, "sip:t1").Target.Priority, "what is configured is new")
+	assert.Equal(t, []string{"sip:t4", "sip:t3", "sip:t2", "sip:t1"}, order(s, noon()))
+	hop(t, s, "sip:t1").Answered(noon())
+	assert.False(t, hop(t, old, "sip:t1").Up(), "the old one has a life of its own")
+}
