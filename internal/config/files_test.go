@@ -88,7 +88,7 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 				AnswerTimeout: 30 * time.Second,
 				FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
 			},
-			Headers:   "generic", SRTP: "off",
+			Headers: "generic", SRTP: "off",
 			Transfers: Transfers{By: []string{"agent"}},
 		}},
 		Recorders: []Recorder{{
