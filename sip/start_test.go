@@ -119,7 +119,8 @@ func startWith(t *testing.T, h Handler, prepare func(*Endpoint), change ...func(
 // answering is a handler that answers every call, passes the leg on and stays
 // until the leg ends.
 func answering(d InDialog) (Handler, <-chan *Leg, <-chan error) {
-	legs, errs := make(chan *Leg, 8), make(chan error, 8)
+	// With room for every call of a test that looks only at its end.
+	legs, errs := make(chan *Leg, 64), make(chan error, 64)
 	return Handler{Invite: func(ctx context.Context, in *Incoming) {
 		leg, err := in.Answer(ctx, []byte(testAnswer), d)
 		if err != nil {

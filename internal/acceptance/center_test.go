@@ -21,6 +21,7 @@ type center struct {
 	calls map[string]*arrival // by the Call-ID of the trunk leg
 	news  chan struct{}
 	holds map[string]bool // calls to let ring
+	twice int             // calls that came although they had come before
 }
 
 // arrival is a call at the center.
@@ -31,9 +32,16 @@ type arrival struct {
 
 // openCenter answers the calls that come to the first target.
 func (s *site) openCenter() *center {
+	s.t.Helper()
+	return s.openCenterAt(s.targets[0])
+}
+
+// openCenterAt answers the calls that come to an address.
+func (s *site) openCenterAt(addr string) *center {
+	s.t.Helper()
 	c := &center{calls: map[string]*arrival{}, news: make(chan struct{}), holds: map[string]bool{}}
 	var err error
-	c.phone, err = phone.New(phone.Config{Listen: "udp:" + s.targets[0], Ring: c.ring})
+	c.phone, err = phone.New(phone.Config{Listen: "udp:" + addr, Ring: c.ring})
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { require.NoError(s.t, c.phone.Close()) })
 	return c
@@ -47,7 +55,12 @@ func (c *center) ring(ctx context.Context, r *phone.Ring) {
 		}
 	}
 	id := a.headers["X-CID"]
-	c.change(func() { c.calls[id] = a })
+	c.change(func() {
+		if c.calls[id] != nil {
+			c.twice++
+		}
+		c.calls[id] = a
+	})
 	if c.lets(id) {
 		r.Progress(180, "Ringing", nil)
 		<-r.Context().Done()
@@ -129,7 +142,13 @@ type conversation struct {
 
 // openPhone is the carrier's side for calls between phones.
 func (s *site) openPhone() *phone.Phone {
-	p, err := phone.New(phone.Config{Listen: "udp:127.0.0.1:0"})
+	s.t.Helper()
+	return s.openPhoneAt("udp:127.0.0.1:0")
+}
+
+func (s *site) openPhoneAt(addr string) *phone.Phone {
+	s.t.Helper()
+	p, err := phone.New(phone.Config{Listen: addr})
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { require.NoError(s.t, p.Close()) })
 	return p

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type site struct {
 	redis    *storetest.RedisServer // nil: the embedded store
 	recorder *phone.Recorder
 	trunk    string    // host and port that carriers send to
+	platform string    // host and port that the gateway calls the platform from
 	targets  [2]string // host and port of each target of the platform
 	apiURL   string
 	api      *client.Client
@@ -62,14 +64,18 @@ const (
 
 // plan is what a test wants of its site besides the ordinary.
 type plan struct {
-	embedded bool // the embedded store instead of Redis
-	info     bool // log level info instead of debug
+	embedded bool              // the embedded store instead of Redis
+	info     bool              // log level info instead of debug
+	trunk    string            // host and port that carriers send to; empty: on 127.0.0.1
+	patience time.Duration     // for the whole test; 0: patience
+	store    time.Duration     // how long one command to Redis may take; 0: long, on a busy machine, too
+	edits    map[string]string // what of the configuration is replaced by what, at last
 }
 
 // newSite prepares a site; start runs the gateway.
 func newSite(t *testing.T, p plan) *site {
 	needsReal(t)
-	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("the event that the test waits for did not come"))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), cmp.Or(p.patience, patience), errors.New("the event that the test waits for did not come"))
 	t.Cleanup(cancel)
 	s := &site{t: t, ctx: ctx, dir: t.TempDir()}
 	s.writeNotice()
@@ -77,7 +83,8 @@ func newSite(t *testing.T, p plan) *site {
 	s.recorder, err = phone.NewRecorder(netip.MustParseAddr("127.0.0.1"))
 	require.NoError(t, err)
 	t.Cleanup(s.recorder.Close)
-	s.trunk = freePort(t)
+	s.trunk = cmp.Or(p.trunk, freePort(t))
+	s.platform = freePort(t)
 	s.targets = [2]string{freePort(t), freePort(t)}
 	apiAddr := freePort(t)
 	s.apiURL, s.api = "http://"+apiAddr, client.New("http://"+apiAddr)
@@ -98,7 +105,7 @@ func (s *site) configure(p plan, apiAddr string) {
 		"./consentgw-data": filepath.Join(s.dir, "data"),
 		`dir: ""`:          "dir: " + filepath.Join(s.dir, "prompts"),
 		`["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]`: both(s.trunk),
-		`["udp:127.0.0.1:5070", "tcp:127.0.0.1:5070"]`: both(freePort(s.t)),
+		`["udp:127.0.0.1:5070", "tcp:127.0.0.1:5070"]`: both(s.platform),
 		`["tcp:127.0.0.1:5080"]`:                       fmt.Sprintf(`["tcp:%s"]`, freePort(s.t)),
 		"ports: 16384-21999":                           "ports: " + trunkPorts,
 		"ports: 22000-26999":                           "ports: " + platformPorts,
@@ -112,6 +119,7 @@ func (s *site) configure(p plan, apiAddr string) {
 		"notice: recording":                            "notice: short",
 		"answer_timeout: 6s ":                          "answer_timeout: 2s ",
 		"retries: 1":                                   "retries: 0",
+		"timeout: 500ms":                               "timeout: " + cmp.Or(p.store, 10*time.Second).String(),
 	} {
 		text = []byte(replace(old, new))
 	}
@@ -124,6 +132,9 @@ func (s *site) configure(p plan, apiAddr string) {
 		var addr string
 		addr, s.redis = storetest.Redis(s.t)
 		text = []byte(replace("127.0.0.1:6379", addr))
+	}
+	for old, new := range p.edits {
+		text = []byte(replace(old, new))
 	}
 	require.NoError(s.t, os.WriteFile(s.file, text, 0o600))
 }

@@ -108,7 +108,7 @@ func TestWithdrawingByKeyStopsTheRecording(t *testing.T) {
 	p, c := s.openPhone(), s.openCenter()
 	v, err := s.connected(p, c, "withdraws", "1")
 	require.NoError(t, err)
-	require.NoError(t, v.talks(50))
+	require.NoError(t, v.talks(200)) // for longer than onWay
 	v.caller.Press("*9")
 	s.poll("the withdrawal", func() bool {
 		status, err := s.api.Status(s.ctx, v.id)

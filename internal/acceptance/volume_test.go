@@ -202,5 +202,6 @@ func (s *site) reportTimes(records map[string]*consent.Record) {
 	slices.Sort(stored)
 	s.t.Logf("decision to stored: median %v, 99%% %v", stored[len(stored)/2], stored[len(stored)*99/100])
 	given, refused := of[consent.Given], of[consent.Refused]
-	require.LessOrEqual(s.t, refused[len(refused)/2], given[len(given)/2]+50*time.Millisecond, "who refuses waits longer")
+	// Twice as long and more is no accident of a busy machine: they take turns.
+	require.LessOrEqual(s.t, refused[len(refused)/2], 2*given[len(given)/2]+250*time.Millisecond, "who refuses waits longer")
 }
