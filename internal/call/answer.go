@@ -17,7 +17,7 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.asked.listen(c.guard)
 	c.agent.listen(c.guard)
 	c.rec.Call.AnsweredAt = consent.Stamp(c.now())
-	leg, err := c.pickUp(ctx, in)
+	leg, err := c.pickUp(ctx, in, c.asked)
 	if errors.Is(err, sip.ErrCancelled) || errors.Is(err, sip.ErrUnreachable) {
 		c.rec.Call.AnsweredAt = time.Time{} // it was too late for an answer
 	}
@@ -30,10 +30,11 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	return nil
 }
 
-// pickUp sends the answer and serves the inbox until it is acknowledged: that
-// may take as long as packets get lost, and the API does not wait for it.
-func (c *Call) pickUp(ctx context.Context, in *sip.Incoming) (leg *sip.Leg, err error) {
-	described, dialog := c.asked.described, c.inDialog(c.asked, in.CallID())
+// pickUp answers the INVITE of p and serves the inbox until that is acknowledged:
+// it may take as long as packets get lost, and the API does not wait for it.
+func (c *Call) pickUp(ctx context.Context, in *sip.Incoming, p *party) (leg *sip.Leg, err error) {
+	described, dialog := p.described, c.inDialog(p, in.CallID())
+	p.dialog = in.CallID()
 	done := make(chan struct{})
 	err = errPanic // unless Answer returns
 	c.beside(func() {
@@ -50,16 +51,14 @@ func (c *Call) pickUp(ctx context.Context, in *sip.Incoming) (leg *sip.Leg, err 
 	}
 }
 
-// errNotUp: the dialog is not the agent's, not yet or not any more.
+// errNotUp: the dialog is not the party's, not yet or not any more.
 var errNotUp = errors.New("the dialog is not up")
 
-// inDialog is what a party may ask for inside its dialog, which for the agent is
-// that of a target it was dialed at. The functions run on the leg's goroutine
-// and do their work on the call's.
+// inDialog is what a party may ask for inside its dialog; for one that is dialed
+// there may be several, of which one becomes its own. The functions run on the
+// leg's goroutine and do their work on the call's.
 func (c *Call) inDialog(p *party, callID string) sip.InDialog {
-	up := func() bool {
-		return p == c.asked || p.leg != nil && p.leg.CallID() == callID
-	}
+	up := func() bool { return p.dialog == callID }
 	return sip.InDialog{
 		Offer: func(body []byte) (answer []byte, err error) {
 			err = errNotUp
@@ -169,10 +168,14 @@ func (c *Call) passKeys() {
 // Whatever it sends behind that waits as well.
 const infoWait = time.Second
 
-// passInfo hands an INFO to the other leg if there is one.
+// passInfo hands an INFO to the other leg once the two are connected.
 func (c *Call) passInfo(p *party, contentType string, body []byte) int {
 	var other *sip.Leg
-	if c.do(p.running, func() { other = c.other(p).leg }) != nil || other == nil {
+	if c.do(p.running, func() {
+		if c.connected() {
+			other = c.other(p).leg
+		}
+	}) != nil || other == nil {
 		return 200
 	}
 	ctx, cancel := context.WithTimeout(p.running, infoWait)

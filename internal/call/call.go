@@ -43,7 +43,7 @@ type Call struct {
 	asked, agent *party // the trunk's side, which is asked, and the platform's
 	rec          *consent.Record
 	tape         tape
-	voice        voice
+	search       *search // the dialing of the other party; nil until it begins
 
 	inbox    chan func()                    // anyone sends, the owner runs
 	over     chan struct{}                  // closed when the owner runs nothing more
@@ -108,6 +108,9 @@ func (c *Call) guard(f func()) {
 
 // beside runs f on a goroutine of its own, under guard. close waits for it.
 func (c *Call) beside(f func()) { c.work.Go(func() { c.guard(f) }) }
+
+// connected reports whether the two parties may hear each other.
+func (c *Call) connected() bool { return !c.rec.Call.ConnectedAt.IsZero() }
 
 // follow ends the call when the dialog of p ends.
 func (c *Call) follow(p *party, leg *sip.Leg) {

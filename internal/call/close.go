@@ -54,7 +54,7 @@ func (c *Call) closeRecordings() {
 // complete writes the last version of the record. at is when the call ended,
 // however long the goodbyes took.
 func (c *Call) complete(at time.Time, cause string) {
-	if c.rec.Call.ConnectedAt.IsZero() {
+	if c.agent.leg == nil {
 		c.rec.Call.PlatformCallID = "" // it rang, at most
 	}
 	c.rec.End(at, cause)

@@ -3,12 +3,10 @@ package call
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/config"
 	"consentgw/internal/target"
 	"consentgw/prompts"
 	"consentgw/sip"
@@ -16,95 +14,63 @@ import (
 	"github.com/google/uuid"
 )
 
-// connect tells the caller what became of the choice, then dials the platform:
-// the first target that answers, by priority and weight. The question is never
-// asked twice, however many targets are tried.
+// connect tells the caller what became of the choice and looks for an agent, if
+// that has not begun during the notice. The question is never asked twice,
+// however many targets are tried.
 //
 // The telling comes first, so that neither an agent waits in silence nor the
 // first words of a platform are lost under the prompt.
 func (c *Call) connect(ctx context.Context) error {
-	told := c.speak(c.prompt(c.acknowledgement()))
-	if err := c.until(ctx, told); err != nil {
+	if err := c.tell(ctx); err != nil {
 		return err
 	}
-	if c.rec.Outcome != consent.Withdrawn {
+	if c.search == nil {
+		c.seekAgent(ctx)
+	}
+	c.wantAgent()
+	if c.rec.Outcome != consent.Withdrawn && c.agent.leg == nil {
 		c.speak(c.prompt(prompts.Connecting), c.ringback())
-	} else if err := c.until(ctx, c.voice.first); err != nil { // taken back meanwhile, and told so
+	}
+	if err := c.until(ctx, c.search.done); err != nil {
 		return err
 	}
-	dialing, stop := context.WithCancel(ctx)
-	defer stop()
-	dialed := make(chan struct{})
-	var err error
-	c.beside(func() {
-		defer close(dialed)
-		err = c.dial(dialing)
-	})
-	if cause := c.until(ctx, dialed); cause != nil {
-		stop()
-		<-dialed
-		return cause
-	}
-	if err != nil {
+	c.asked.silence()
+	return c.search.err
+}
+
+// tell lets the asked party hear what became of the choice.
+func (c *Call) tell(ctx context.Context) error {
+	if err := c.until(ctx, c.speak(c.prompt(c.acknowledgement()))); err != nil {
 		return err
 	}
-	c.silence()
+	if c.rec.Outcome == consent.Withdrawn { // taken back meanwhile, and told so
+		return c.until(ctx, c.asked.voice.first)
+	}
 	return nil
 }
 
-// consentHeaders tell the platform what was decided (design 5.3). They never
-// carry a number.
-func (c *Call) consentHeaders() []sip.Header {
-	recording := "off"
-	if c.tape.permit.Valid() && len(c.route.recorders) > 0 {
-		recording = "on"
-	}
-	headers := []sip.Header{
-		{Name: "X-Consent-Status", Value: string(c.rec.Outcome.Header())},
-		{Name: "X-Consent-Id", Value: string(c.id)},
-		{Name: "X-Consent-Outcome", Value: string(c.rec.Outcome)},
-		{Name: "X-Recording", Value: recording},
-		{Name: "X-CID", Value: c.rec.Call.TrunkCallID},
-	}
-	if c.rec.Notice.Language != "" {
-		headers = append(headers, sip.Header{Name: "X-Consent-Language", Value: c.rec.Notice.Language})
-	}
-	return headers
+// seekAgent begins to dial the platform.
+func (c *Call) seekAgent(ctx context.Context) {
+	p := c.route.platform
+	c.seek(ctx, search{name: p.Name, targets: p.Targets, failoverOn: p.FailoverOn, try: c.tryPlatform})
 }
 
-// dial tries the targets in turn. It runs beside the call's goroutine and
-// touches nothing of the call but through the inbox.
-func (c *Call) dial(ctx context.Context) error {
-	var failures []error
-	began := c.now()
-	for _, t := range c.route.platform.Targets.Order(began) {
-		err := c.try(ctx, t)
-		if err == nil {
-			t.Answered(c.now())
-			c.svc.Metrics.Setup(c.now().Sub(c.rec.Call.InvitedAt).Seconds())
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		failures = append(failures, err)
-		word := failureWord(err)
-		c.log.Warn("target failed", "target", t.URI(), "reason", word)
-		if !c.route.platform.FailoverOn.Has(failureCode(err)) {
-			t.Answered(c.now())
-			break
-		}
-		t.Failed(c.now())
-		c.svc.Metrics.Failover(c.route.platform.Name, word)
+// wantAgent lets the caller hear the platform, and be put through to whoever
+// answers, or has answered.
+func (c *Call) wantAgent() {
+	close(c.search.wanted)
+	if c.search.early {
+		c.hearEarly()
 	}
-	return fmt.Errorf("%w: %w", errNoTarget, errors.Join(failures...))
 }
 
 // firstResponse is how long a target may stay wholly silent before the next is
 // tried. A caller has waited through a notice already.
 const firstResponse = 3 * time.Second
 
-func (c *Call) try(ctx context.Context, t *target.Hop) error {
+// tryPlatform dials one target, and returns when its agent and the caller are
+// connected. It runs beside the call's goroutine.
+func (c *Call) tryPlatform(ctx context.Context, t *target.Hop) error {
 	var offer []byte
 	var headers []sip.Header
 	callID := uuid.NewString()
@@ -115,6 +81,7 @@ func (c *Call) try(ctx context.Context, t *target.Hop) error {
 		c.ringAgain()
 		offer = c.agent.offer(c.asked.agreed)
 		headers = c.consentHeaders() // as things stand now: it may have been withdrawn
+		c.search.said = c.rec.Outcome
 		c.publish()
 	}); err != nil {
 		return err
@@ -130,17 +97,24 @@ func (c *Call) try(ctx context.Context, t *target.Hop) error {
 		return err
 	}
 	if e := c.do(ctx, func() { err = c.answeredBy(leg) }); e != nil || err != nil {
-		now, cancel := context.WithCancel(ctx)
-		cancel() // the signalling sees to the BYE; the next target does not wait for it
-		leg.Bye(now, "media not agreed")
+		dismiss(ctx, leg)
 		return errors.Join(e, err)
 	}
-	return nil
+	return c.putThrough(ctx, leg)
+}
+
+// dismiss hangs up on whoever answered and cannot be talked to. The signalling
+// sees to the BYE; the next target does not wait for it.
+func dismiss(ctx context.Context, leg *sip.Leg) {
+	now, cancel := context.WithCancel(ctx)
+	cancel()
+	leg.Bye(now, "media not agreed")
 }
 
 // ringAgain undoes the early media of a target that failed after it: the caller
 // hears the ringback tone until the next one has something to say.
 func (c *Call) ringAgain() {
+	c.search.early = false
 	if c.agent.early.Err() == nil {
 		return
 	}
@@ -149,8 +123,8 @@ func (c *Call) ringAgain() {
 	c.speak(c.ringback())
 }
 
-// progress lets early media of the platform through to the caller. The agent
-// hears nothing yet.
+// progress lets early media of the platform through to the caller, but not into
+// the question. The agent hears nothing yet.
 func (c *Call) progress(ctx context.Context, code int, body []byte) {
 	if len(body) == 0 {
 		return
@@ -160,63 +134,85 @@ func (c *Call) progress(ctx context.Context, code int, body []byte) {
 			c.log.Warn("early media not usable", "code", strconv.Itoa(code), "error", err)
 			return
 		}
-		c.agent.stream.RelayTo(c.asked.stream)
-		c.agent.began()
+		c.search.early = true
+		if c.search.isWanted() {
+			c.hearEarly()
+		}
 	})
 }
 
-// answeredBy makes the leg the agent's. From here on the call ends with it, and
-// close says goodbye to it.
+func (c *Call) hearEarly() {
+	c.agent.stream.RelayTo(c.asked.stream)
+	c.agent.began()
+}
+
+// answeredBy makes the leg the agent's: close says goodbye to it. An agent who
+// was faster than the caller's decision hears a tone until then, and nobody.
 func (c *Call) answeredBy(leg *sip.Leg) error {
 	if err := c.agent.answered(leg.SDP()); err != nil {
 		return err
 	}
-	c.follow(c.agent, leg)
-	c.rec.Call.ConnectedAt = consent.Stamp(c.now())
-	c.rec.Note(c.now(), "connected", "")
-	c.publish()
+	c.agent.leg, c.agent.dialog = leg, leg.CallID()
+	if !c.search.isWanted() {
+		c.rec.Note(c.now(), "agent_waiting", "")
+		c.speakTo(c.agent, c.agent.waitingTone())
+		c.publish()
+	}
 	return nil
 }
 
-// failureCode is the SIP status that a target refused with, or 0 if it is dead
-// or silent. A busy or declining one is an answer of the platform, and no reason
-// to try another: see [config.FailoverOn].
-func failureCode(err error) int {
-	var status *sip.StatusError
-	if errors.As(err, &status) {
-		return status.Code
+// putThrough waits until the caller has decided and connects the two: from then
+// on the call ends with the agent's leg.
+func (c *Call) putThrough(ctx context.Context, leg *sip.Leg) error {
+	select {
+	case <-c.search.wanted:
+	case <-leg.Context().Done():
+		if err := c.do(ctx, c.agentLeft); err != nil {
+			return err
+		}
+		return errLeft
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return 0
+	return c.do(ctx, func() {
+		c.agent.silence()
+		c.follow(c.agent, leg)
+		c.rec.Call.ConnectedAt = consent.Stamp(c.now())
+		c.rec.Note(c.now(), "connected", "")
+		if c.search.said != c.rec.Outcome {
+			c.inform()
+		}
+		c.publish()
+	})
 }
 
-func failureWord(err error) string {
-	var status *sip.StatusError
-	switch {
-	case errors.As(err, &status):
-		return strconv.Itoa(status.Code)
-	case errors.Is(err, sip.ErrSilent):
-		return "silent"
-	case errors.Is(err, sip.ErrNoAnswer):
-		return "no_answer"
-	case errors.Is(err, sip.ErrUnreachable):
-		return "unreachable"
-	}
-	return "failed"
+// agentLeft forgets an agent who did not wait for the caller's decision.
+func (c *Call) agentLeft() {
+	c.agent.leg, c.agent.dialog = nil, ""
+	c.agent.silence()
+	c.rec.Note(c.now(), "agent_left", "")
+	c.publish()
 }
 
-// credentials are what a target's challenge is answered with; nil: nothing.
-func credentials(t config.Target) *sip.Credentials {
-	if t.Auth == nil {
-		return nil
+// consentHeaders tell the platform what was decided (design 5.3). They never
+// carry a number.
+func (c *Call) consentHeaders() []sip.Header {
+	outcome, recording := c.rec.Outcome, "off"
+	if outcome == consent.Pending {
+		outcome = consent.Outcome(consent.StatusPending) // dialed during the notice
 	}
-	return &sip.Credentials{Username: t.Auth.Username, Password: string(t.Auth.Password)}
-}
-
-// clientTLS is what a connection to a target shows and trusts; nil: no
-// certificate, and the authorities of the platform's side.
-func clientTLS(t config.Target) *sip.ClientTLS {
-	if t.TLS == nil {
-		return nil
+	if c.tape.permit.Valid() && len(c.route.recorders) > 0 {
+		recording = "on"
 	}
-	return &sip.ClientTLS{CertFile: t.TLS.Cert, KeyFile: t.TLS.Key, CAFile: t.TLS.CA}
+	headers := []sip.Header{
+		{Name: "X-Consent-Status", Value: string(c.rec.Outcome.Header())},
+		{Name: "X-Consent-Id", Value: string(c.id)},
+		{Name: "X-Consent-Outcome", Value: string(outcome)},
+		{Name: "X-Recording", Value: recording},
+		{Name: "X-CID", Value: c.rec.Call.TrunkCallID},
+	}
+	if c.rec.Notice.Language != "" {
+		headers = append(headers, sip.Header{Name: "X-Consent-Language", Value: c.rec.Notice.Language})
+	}
+	return headers
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"consentgw/consent"
+	"consentgw/internal/config"
 	"consentgw/internal/phone"
 	"consentgw/internal/storetest"
 
@@ -45,7 +46,14 @@ func attempts() []attempt {
 // a target is dialed, rings, refuses or answers. Each leaves a complete record,
 // and the house checks that none leaves a port, a call or a goroutine.
 func TestWhoeverLeavesWheneverTheCallIsOver(t *testing.T) {
+	for _, dial := range []string{config.DialAfterDecision, config.DialDuringNotice} {
+		t.Run(dial, func(t *testing.T) { leaveAtEveryMoment(t, dial) })
+	}
+}
+
+func leaveAtEveryMoment(t *testing.T, dial string) {
 	h := newHouse(t)
+	h.cfg.Policies[0].Dial = dial
 	plans := map[string]attempt{}
 	for _, a := range attempts() {
 		plans[a.name+"@moments.example"] = a
@@ -139,7 +147,9 @@ func (h *house) checkEnded(id string) {
 	require.Equal(h.t, r.Outcome.Status(), r.Status)
 	require.Equal(h.t, "ended", r.History[len(r.History)-1].Type, id)
 	require.Contains(h.t, []string{"caller hung up", "agent hung up", "no target answered"}, r.Call.EndCause, id)
-	require.Equal(h.t, r.Call.ConnectedAt.IsZero(), r.Call.PlatformCallID == "", id)
+	if r.Call.PlatformCallID == "" {
+		require.Zero(h.t, r.Call.ConnectedAt, id)
+	}
 	for _, rec := range r.Recordings {
 		require.Contains(h.t, []consent.Outcome{consent.Given, consent.Withdrawn}, r.Outcome)
 		require.Equal(h.t, consent.RecordingOff, rec.State)

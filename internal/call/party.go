@@ -25,15 +25,22 @@ type party struct {
 	signalled netip.Addr                // where its signalling comes from
 	ours      func(netip.AddrPort) bool // a media socket of this gateway, or a recorder?
 	leg       *sip.Leg                  // nil until answered
+	dialog    string                    // Call-ID of the dialog it may use; empty until there is one
 	negotiation
-	info    chan dtmf.Press // keys that came by SIP INFO; the leg sends
-	early   context.Context // ends when early media has begun
-	began   context.CancelFunc
-	running context.Context // ends when the packet loop is to end
-	stop    context.CancelFunc
-	stopped chan struct{} // closed when the packet loop has ended
+	info  chan dtmf.Press // keys that came by SIP INFO; the leg sends
+	early context.Context // ends when early media has begun
+	began context.CancelFunc
+	life
 	pressed presses
+	voice   voice // what it hears from the gateway
 	seen    vigil
+}
+
+// life is the packet loop of a party.
+type life struct {
+	running context.Context // ends when the loop is to end
+	stop    context.CancelFunc
+	stopped chan struct{} // closed when the loop has ended
 }
 
 // negotiation is where offer and answer have come to on one side.

@@ -49,6 +49,7 @@ type path struct {
 	name      string
 	policy    *consent.Policy // nil: a plain relay, nobody is asked
 	notice    *prompts.Notice
+	dialEarly bool // the agent's telephone rings while the caller is asked
 	platform  *Platform
 	recorders []Recorder
 }
@@ -121,6 +122,7 @@ func (r *path) ask(cfg *config.Config, name string, library *prompts.Library) er
 		return fmt.Errorf("route %q: unknown policy %q", r.name, name)
 	}
 	r.policy = policyOf(cfg.Policies[i])
+	r.dialEarly = cfg.Policies[i].Dial == config.DialDuringNotice
 	notice, err := library.Notice(r.policy.Notice, r.policy.Language)
 	if err != nil {
 		return fmt.Errorf("policy %q: %w", name, err)

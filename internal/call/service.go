@@ -91,6 +91,9 @@ func (c *Call) run(ctx context.Context, in *sip.Incoming) error {
 	if err := c.answer(ctx, in); err != nil {
 		return err
 	}
+	if c.route.dialEarly {
+		c.seekAgent(ctx) // rings while the caller hears the notice
+	}
 	decision, err := c.ask(ctx)
 	c.commit(decision)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"consentgw/prompts"
 )
 
-// voice is what the caller hears from the gateway after the decision: one thing
+// voice is what a party hears from the gateway outside the question: one thing
 // at a time, the newest wins. Owned by the call's goroutine.
 type voice struct {
 	cancel context.CancelFunc // nil: nothing has been said yet
@@ -18,16 +18,19 @@ type voice struct {
 // step is one thing to be heard. It returns at its end, or when ctx ends.
 type step func(ctx context.Context)
 
-// speak lets the caller hear the steps one after the other, instead of whatever
-// is being heard now. The returned channel closes when the first has ended.
-func (c *Call) speak(steps ...step) <-chan struct{} {
-	before := c.voice
+// speak lets the asked party hear the steps; see speakTo.
+func (c *Call) speak(steps ...step) <-chan struct{} { return c.speakTo(c.asked, steps...) }
+
+// speakTo lets a party hear the steps one after the other, instead of whatever it
+// is hearing now. The returned channel closes when the first has ended.
+func (c *Call) speakTo(p *party, steps ...step) <-chan struct{} {
+	before := p.voice
 	if before.cancel != nil {
 		before.cancel()
 	}
-	ctx, cancel := context.WithCancel(c.asked.running)
+	ctx, cancel := context.WithCancel(p.running)
 	first, done := make(chan struct{}), make(chan struct{})
-	c.voice = voice{cancel: cancel, first: first, done: done}
+	p.voice = voice{cancel: cancel, first: first, done: done}
 	c.beside(func() {
 		defer close(done)
 		defer cancel()
@@ -44,11 +47,11 @@ func (c *Call) speak(steps ...step) <-chan struct{} {
 	return first
 }
 
-// silence ends what the caller hears from the gateway and waits for it.
-func (c *Call) silence() {
-	if c.voice.cancel != nil {
-		c.voice.cancel()
-		<-c.voice.done
+// silence ends what a party hears from the gateway and waits for it.
+func (p *party) silence() {
+	if p.voice.cancel != nil {
+		p.voice.cancel()
+		<-p.voice.done
 	}
 }
 
@@ -81,6 +84,11 @@ func (c *Call) ringback() step {
 			c.asked.stream.Ring(ctx)
 		}
 	}
+}
+
+// waitingTone is a step that plays the tone of somebody who waits.
+func (p *party) waitingTone() step {
+	return func(ctx context.Context) { p.stream.Wait(ctx) }
 }
 
 func clipOf(p *prompts.Prompt) media.Clip { return media.Clip{PCMU: p.PCMU, PCMA: p.PCMA} }

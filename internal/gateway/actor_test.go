@@ -16,6 +16,7 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/boltstore"
+	"consentgw/internal/config"
 	"consentgw/internal/phone"
 	"consentgw/internal/sdp"
 	"consentgw/internal/storetest"
@@ -26,20 +27,21 @@ import (
 // actor performs the sentences of a script.
 type actor struct {
 	*stage
-	line    string // the sentence being performed
-	codecs  []sdp.Codec
-	faulty  *storetest.Faulty
-	callID  string
-	called  string
-	tamper  func(*sdp.Session) // of the caller's offer
-	quiet   bool               // the caller sends nothing by itself
-	deaf    bool               // the caller is on hold and hears nothing
-	dialed  chan dialResult
-	cancel  context.CancelFunc
-	phone   *phone.Line // the caller's, once answered
-	arrival *arrival    // at the desk that picked up
-	desk    *desk
-	ended   *consent.Record
+	line     string // the sentence being performed
+	codecs   []sdp.Codec
+	faulty   *storetest.Faulty
+	callID   string
+	called   string
+	tamper   func(*sdp.Session) // of the caller's offer
+	quiet    bool               // the caller sends nothing by itself
+	deaf     bool               // the caller is on hold and hears nothing
+	dialed   chan dialResult
+	cancel   context.CancelFunc
+	phone    *phone.Line   // the caller's, once answered
+	arrival  *arrival      // at the desk that picked up
+	answered []*phone.Line // every line that a desk picked up
+	desk     *desk
+	ended    *consent.Record
 }
 
 type dialResult struct {
@@ -54,7 +56,7 @@ func (p *actor) verbs() map[string]func([]string) {
 		"caller is refused with CODE":      p.isRefused,
 		"caller cancels":                   func([]string) { p.cancel() },
 		"caller hears PROMPT":              p.hears,
-		"caller hears the agent":           func([]string) { p.callerHears(700) },
+		"caller hears the agent":           func([]string) { p.callerHears(agentVoice) },
 		"caller hears early media":         func([]string) { p.callerHears(900) },
 		"caller hears ringback":            func([]string) { p.callerHears(425) },
 		"caller presses KEYS":              p.presses,
@@ -68,7 +70,12 @@ func (p *actor) verbs() map[string]func([]string) {
 		"caller resumes":                   func([]string) { p.must(p.phone.Resume(p.ctx)); p.deaf = false },
 		"agent picks up":                   func([]string) { p.picksUp(0) },
 		"second agent picks up":            func([]string) { p.picksUp(1) },
-		"agent hangs up":                   func([]string) { p.must(p.arrival.line.Hangup(p.ctx)) },
+		"agent hangs up":                   func([]string) { p.desk.expectAnother(); p.must(p.arrival.line.Hangup(p.ctx)) },
+		"agent is rung":                    func([]string) { p.isRung() },
+		"agent is hung up on":              func([]string) { p.hungUpOn(p.arrival.line) },
+		"caller is hung up on":             func([]string) { p.hungUpOn(p.phone) },
+		"agent hears the waiting tone":     func([]string) { p.agentHears(600) },
+		"agent hears the caller":           func([]string) { p.agentHears(callerVoice) },
 		"agent holds":                      func([]string) { p.must(p.arrival.line.Hold(p.ctx)) },
 		"agent resumes":                    func([]string) { p.must(p.arrival.line.Resume(p.ctx)) },
 		"agent loses the call":             func([]string) { p.losesCall() },
@@ -91,10 +98,13 @@ func (p *actor) verbs() map[string]func([]string) {
 func (p *actor) settings() map[string]func([]string) {
 	first := func() *desk { return p.aDesk(0) }
 	return map[string]func([]string){
+		"agent is rung during the notice":   func([]string) { p.cfg.Policies[0].Dial = config.DialDuringNotice },
 		"retries COUNT":                     func(a []string) { p.cfg.Policies[0].Retries = int(a[0][0] - '0') },
 		"caller speaks CODEC":               func(a []string) { p.codecs = codecs(a[0]) },
 		"agent speaks CODEC":                func(a []string) { first().codecs = codecs(a[0]) },
 		"agent rings":                       func([]string) { first().rings = 700 * time.Millisecond },
+		"agent lets it ring":                func([]string) { first().lift = make(chan struct{}) },
+		"agent plays early media on and on": func([]string) { d := first(); d.early, d.lift = true, make(chan struct{}) },
 		"agent rings for ever":              func([]string) { first().rings = time.Hour },
 		"agent plays early media":           func([]string) { d := first(); d.early, d.rings = true, time.Second },
 		"agent refuses with CODE":           func(a []string) { fmt.Sscan(a[0], &first().refuse) },
@@ -156,7 +166,7 @@ func (p *actor) dials(args []string) {
 		p.aDesk(0)
 		p.start(p.codecs)
 	}
-	p.called, p.arrival = args[0], nil
+	p.called, p.arrival, p.answered = args[0], nil, nil
 	for _, d := range p.desks {
 		d.expectAnother()
 	}
@@ -173,7 +183,7 @@ func (p *actor) dials(args []string) {
 	if result.err == nil {
 		p.phone = result.line
 		if !p.quiet {
-			p.phone.Speak(speech(500), true)
+			p.phone.Speak(speech(callerVoice), true)
 		}
 	}
 }
@@ -188,11 +198,29 @@ func (p *actor) hears(args []string) {
 }
 
 // callerHears waits until a tone of this pitch is what the caller hears.
-func (p *actor) callerHears(hertz float64) {
-	n := len(p.phone.Received())
-	p.must(p.phone.Until(p.ctx, func(packets []phone.Packet, _ []byte) bool {
+func (p *actor) callerHears(hertz float64) { p.lineHears(p.phone, hertz) }
+
+func (p *actor) agentHears(hertz float64) { p.lineHears(p.arrival.line, hertz) }
+
+func (p *actor) lineHears(line *phone.Line, hertz float64) {
+	n := len(line.Received())
+	p.must(line.Until(p.ctx, func(packets []phone.Packet, _ []byte) bool {
 		return len(packets) > n+12 && pitch(packets[len(packets)-10:], hertz)
 	}))
+}
+
+func (p *actor) isRung() {
+	_, err := p.aDesk(0).until(p.ctx, func(*arrival) bool { return true })
+	p.must(err)
+}
+
+// hungUpOn waits for the gateway to end a call.
+func (p *actor) hungUpOn(line *phone.Line) {
+	select {
+	case <-line.Ended():
+	case <-p.ctx.Done():
+		p.must(context.Cause(p.ctx))
+	}
 }
 
 // presses waits until something is heard, as a person does: a key before the
@@ -243,9 +271,13 @@ func (p *actor) strangerPresses(args []string) {
 
 func (p *actor) picksUp(n int) {
 	p.desk = p.aDesk(n)
+	if p.desk.lift != nil {
+		close(p.desk.lift)
+	}
 	a, err := p.desk.until(p.ctx, func(a *arrival) bool { return a.line != nil })
 	p.must(err)
 	p.arrival = a
+	p.answered = append(p.answered, a.line)
 }
 
 func (p *actor) losesCall() {

@@ -32,6 +32,7 @@ type desk struct {
 	dead   bool          // nobody listens
 	early  bool          // sends early media before it picks up
 	rings  time.Duration // before it picks up
+	lift   chan struct{} // rings until this is closed; nil: for the time above
 	codecs []sdp.Codec
 	// password that it asks the gateway for; empty: none
 	password string
@@ -111,7 +112,7 @@ func (d *desk) ring(ctx context.Context, r *phone.Ring) {
 		d.change(func() { a.gone = true })
 		return
 	}
-	line.Speak(speech(700), true)
+	line.Speak(speech(agentVoice), true)
 	d.change(func() { a.line = line })
 	select {
 	case <-line.Ended():
@@ -129,11 +130,16 @@ func (d *desk) pick(ctx context.Context, r *phone.Ring) (*phone.Line, error) {
 			return nil, err
 		}
 		line.Speak(speech(900), true)
-	} else if d.rings > 0 {
+	} else if d.rings > 0 || d.lift != nil {
 		r.Progress(180, "Ringing", nil)
 	}
+	var over <-chan time.Time
+	if d.lift == nil {
+		over = time.After(d.rings)
+	}
 	select {
-	case <-time.After(d.rings):
+	case <-over:
+	case <-d.lift:
 	case <-r.Context().Done():
 		if line != nil {
 			line.Drop()

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"math"
+	"slices"
 
 	"consentgw/consent"
 	"consentgw/internal/g711"
@@ -65,6 +66,7 @@ func (p *actor) finish() {
 	}
 	r := p.final()
 	p.checkRecord(r)
+	p.checkUnheard(r)
 	p.checkCopies(r)
 	code, metrics := p.request("GET", "/metrics")
 	require.Equal(p.t, 200, code)
@@ -131,6 +133,33 @@ func (p *actor) checkCopies(r *consent.Record) {
 		total -= len(caller) + len(agent)
 	}
 	require.Zero(p.t, total, "packets at the recorder that belong to no recording")
+}
+
+// checkUnheard: before the decision neither party heard the other. What a phone
+// got within a clock tick of it is left out.
+func (p *actor) checkUnheard(r *consent.Record) {
+	before := func(packets []phone.Packet) []phone.Packet {
+		n := slices.IndexFunc(packets, func(a phone.Packet) bool { return !a.At.Before(r.DecidedAt) })
+		if n < 0 {
+			return packets
+		}
+		return packets[:n]
+	}
+	for _, agent := range p.answered {
+		require.False(p.t, anywhere(before(agent.Received()), callerVoice), "the agent heard the caller before the decision")
+	}
+	require.False(p.t, anywhere(before(p.phone.Received()), agentVoice), "the caller heard the agent before the decision")
+}
+
+// anywhere reports whether a tone stands out in any stretch of 200 ms.
+func anywhere(packets []phone.Packet, hertz float64) bool {
+	for len(packets) >= 10 {
+		if pitch(packets[:10], hertz) {
+			return true
+		}
+		packets = packets[1:]
+	}
+	return false
 }
 
 func (p *actor) checkSent(r *consent.Record, sent, copies []phone.Packet) {

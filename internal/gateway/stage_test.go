@@ -51,6 +51,12 @@ const (
 	calledNumber = "+31205550123"
 )
 
+// The pitches of the two voices, in hertz.
+const (
+	callerVoice = 500.0
+	agentVoice  = 700.0
+)
+
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // patience ends a test whose event never comes; it is no measure of anything.

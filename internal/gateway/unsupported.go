@@ -27,9 +27,6 @@ func unsupported(cfg *config.Config) error {
 			refuse(t.FromHost != "" || t.Host != "", "platform %q: host and from_host of a target", p.Name)
 		}
 	}
-	for _, p := range cfg.Policies {
-		refuse(p.Dial == config.DialDuringNotice, "policy %q: dial: %s", p.Name, p.Dial)
-	}
 	for name, s := range map[string]config.Side{"trunk": cfg.Listen.Trunk, "platform": cfg.Listen.Platform, "recorder": cfg.Listen.Recorder} {
 		refuse(s.Advertise != config.Advertise{}, "listen.%s.advertise", name)
 	}

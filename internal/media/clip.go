@@ -48,25 +48,33 @@ func (c Clip) frame(dst []byte, offset int, law Law) {
 // duration is how long n samples last.
 func duration(n int) time.Duration { return time.Duration(n) * time.Second / clockRate }
 
-// Ringback (ITU-T E.180: 425 Hz, one second on, four off, as in most of Europe).
-const (
-	ringHz   = 425
-	ringOn   = clockRate
-	ringOff  = 4 * clockRate
-	ringDBm0 = -20
-	// A sine of full scale is 3.14 dBm0 in A-law, 3.17 in µ-law (ITU-T G.711).
-	fullScaleDBm0 = 3.15
-)
+// A cadence is a tone that comes and goes.
+type cadence struct {
+	hertz   float64
+	on, off int // samples, whole frames; on holds a whole number of waves
+	dBm0    float64
+}
 
-// ringback is one period of the tone. It holds a whole number of waves, so it
-// starts and ends at zero.
-func ringback() Clip {
-	peak := math.MaxInt16 * math.Pow(10, (ringDBm0-fullScaleDBm0)/20)
-	c := Clip{PCMU: make([]byte, ringOn+ringOff), PCMA: make([]byte, ringOn+ringOff)}
+// ringback is that of most of Europe (ITU-T E.180).
+func ringback() cadence { return cadence{hertz: 425, on: clockRate, off: 4 * clockRate, dBm0: -20} }
+
+// waiting is softer than ringback and of another pitch, so that nobody who waits
+// takes it for a telephone that rings.
+func waiting() cadence {
+	return cadence{hertz: 600, on: 12 * frameBytes, off: 2 * clockRate, dBm0: -26}
+}
+
+// A sine of full scale is 3.14 dBm0 in A-law, 3.17 in µ-law (ITU-T G.711).
+const fullScaleDBm0 = 3.15
+
+// clip is one period. The tone starts and ends at zero.
+func (t cadence) clip() Clip {
+	peak := math.MaxInt16 * math.Pow(10, (t.dBm0-fullScaleDBm0)/20)
+	c := Clip{PCMU: make([]byte, t.on+t.off), PCMA: make([]byte, t.on+t.off)}
 	for i := range c.PCMU {
 		c.PCMU[i], c.PCMA[i] = g711.SilenceMu, g711.SilenceA
-		if i < ringOn {
-			sample := int16(math.Round(peak * math.Sin(2*math.Pi*ringHz*float64(i)/clockRate)))
+		if i < t.on {
+			sample := int16(math.Round(peak * math.Sin(2*math.Pi*t.hertz*float64(i)/clockRate)))
 			c.PCMU[i], c.PCMA[i] = g711.EncodeMu(sample), g711.EncodeA(sample)
 		}
 	}

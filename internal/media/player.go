@@ -56,13 +56,17 @@ func (s *Stream) Play(ctx context.Context, c Clip) (Played, error) {
 // Ring sends the ringback tone until ctx ends, and returns context.Cause(ctx).
 // The sending side is its own, as with Play; the error is [ErrBusy] if
 // something plays already.
-func (s *Stream) Ring(ctx context.Context) error {
-	c := ringback()
+func (s *Stream) Ring(ctx context.Context) error { return s.repeat(ctx, ringback()) }
+
+// Wait is Ring with the tone of somebody who is on the line and is to wait.
+func (s *Stream) Wait(ctx context.Context) error { return s.repeat(ctx, waiting()) }
+
+func (s *Stream) repeat(ctx context.Context, t cadence) error {
 	if !s.out.claimPlay() {
 		return ErrBusy
 	}
 	defer s.out.release()
-	_, err := s.startPlayback(c).run(ctx, true)
+	_, err := s.startPlayback(t.clip()).run(ctx, true)
 	return err
 }
 

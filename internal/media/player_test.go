@@ -235,11 +235,38 @@ func TestTheRingbackToneSoundsOneSecondInFive(t *testing.T) {
 						continue
 					}
 					assert.InDelta(t, -20, dBm0(second(n)), 0.5, "second %d", n)
-					assert.Greater(t, share(second(n), ringHz), 0.98, "second %d is one tone", n)
+					assert.Greater(t, share(second(n), ringback().hertz), 0.98, "second %d is one tone", n)
 				}
 			})
 		})
 	}
+}
+
+func TestTheWaitingToneIsAShortToneEveryTwoSeconds(t *testing.T) {
+	l := newLine(t)
+	l.b.Connect(l.callee.far())
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancelCause(t.Context())
+		done := make(chan error)
+		go func() { done <- l.b.Wait(ctx) }()
+		var audio []int16
+		for range 125 {
+			synctest.Wait()
+			for _, p := range l.callee.got() {
+				audio = append(audio, decode(PCMU, p.Payload)...)
+			}
+			time.Sleep(frameTime)
+		}
+		end(errHungUp)
+		require.ErrorIs(t, <-done, errHungUp)
+		require.Len(t, audio, 125*frameBytes)
+		period := waiting()
+		for _, at := range []int{0, period.on + period.off} {
+			assert.InDelta(t, -26, dBm0(audio[at:at+period.on]), 0.5)
+			assert.Greater(t, share(audio[at:at+period.on], period.hertz), 0.98)
+		}
+		assert.Less(t, dBm0(audio[period.on:period.on+period.off]), -60.0)
+	})
 }
 
 func decode(law Law, codes []byte) []int16 {
