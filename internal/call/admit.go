@@ -27,6 +27,7 @@ var (
 	refuseNoOffer      = &refusal{code: 488, word: "no_offer", reason: "An INVITE without SDP is not supported"}
 	refuseBadOffer     = &refusal{code: 400, word: "bad_sdp", reason: "Malformed SDP"}
 	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec (PCMU and PCMA are supported)"}
+	refuseNotSecured   = &refusal{code: 488, word: "not_secured", reason: "SRTP with SDES is required"}
 	refuseBadAddress   = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
 	refuseNoPorts      = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
 	refuseTrunkRate    = &refusal{code: 503, word: "trunk_rate", reason: "Calls per second of the trunk reached", retryAfter: 1}
@@ -123,20 +124,30 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 		return c.portsRefusal(err)
 	}
 	caller.laws = lawsOf(c.route.trunk.Codecs)
+	caller.secure(srtpPolicy(c.route.trunk.SRTP))
 	if err := caller.accept(offer); err != nil {
 		caller.stream.Close()
-		if errors.Is(err, errAddress) {
-			return refuseBadAddress
-		}
-		return refuseNoCodec
+		return mediaRefusal(err)
 	}
 	agent, err := c.newParty("agent", c.svc.PlatformPorts, netip.Addr{})
 	if err != nil {
 		caller.stream.Close()
 		return c.portsRefusal(err)
 	}
+	agent.policy = srtpPolicy(c.route.platform.SRTP)
 	c.asked, c.agent = caller, agent
 	return nil
+}
+
+// mediaRefusal is why an offer cannot be accepted.
+func mediaRefusal(err error) *refusal {
+	switch {
+	case errors.Is(err, errAddress):
+		return refuseBadAddress
+	case errors.Is(err, sdp.ErrNotSecured):
+		return refuseNotSecured
+	}
+	return refuseNoCodec
 }
 
 // holds reports whether an address is a media socket of this gateway or of one

@@ -49,6 +49,7 @@ type negotiation struct {
 	local     sdp.Local   // our description, its version stepped with every change
 	described []byte      // our description as last sent
 	agreed    sdp.Agreed
+	protection
 }
 
 // presses is what is remembered of a party's keys.
@@ -108,11 +109,14 @@ func (p *party) accept(offer *sdp.Session) error {
 	var answer *sdp.Session
 	var agreed sdp.Agreed
 	var err error
+	local := p.local
+	local.RTCPMux = true // answered, not offered
 	if p.described == nil {
-		answer, agreed, err = sdp.NewAnswer(offer, p.local, p.laws)
+		answer, agreed, err = sdp.NewAnswer(offer, local, p.laws)
 	} else {
 		p.local.Version++
-		answer, agreed, err = sdp.ReAnswer(offer, p.local, p.laws, p.agreed.Audio)
+		local.Version++
+		answer, agreed, err = sdp.ReAnswer(offer, local, p.laws, p.agreed.Audio)
 	}
 	if err != nil {
 		return err
@@ -120,12 +124,14 @@ func (p *party) accept(offer *sdp.Session) error {
 	if err := p.usable(agreed.Remote); err != nil {
 		return err
 	}
+	if err := p.settle(agreed); err != nil {
+		return err
+	}
 	p.described = answer.Marshal()
-	p.settle(agreed)
 	return nil
 }
 
-// offer describes what the other party can do: its law first, so that nothing
+// offer begins a dialog. It describes what the other party can do: its law first, so that nothing
 // needs converting if the far end agrees, then the other one, which we convert.
 func (p *party) offer(other sdp.Agreed) []byte {
 	codecs := []sdp.Codec{sdp.PCMA(), sdp.PCMU()}
@@ -135,6 +141,7 @@ func (p *party) offer(other sdp.Agreed) []byte {
 	if other.Event != nil {
 		codecs = append(codecs, sdp.Event8000())
 	}
+	p.secure(p.policy)
 	p.described = sdp.NewOffer(p.local, codecs).Marshal()
 	return p.described
 }
@@ -180,8 +187,7 @@ func (p *party) answered(body []byte) error {
 	if err := p.usable(agreed.Remote); err != nil {
 		return err
 	}
-	p.settle(agreed)
-	return nil
+	return p.settle(agreed)
 }
 
 func (p *party) usable(remote netip.AddrPort) error {
@@ -197,17 +203,26 @@ func (p *party) usable(remote netip.AddrPort) error {
 	return nil
 }
 
-func (p *party) settle(agreed sdp.Agreed) {
+// settle points the stream where it was agreed, under the keys that were agreed.
+func (p *party) settle(agreed sdp.Agreed) error {
+	if err := p.protect(agreed.SRTP); err != nil {
+		return err
+	}
 	p.agreed = agreed
 	far := media.Far{
 		Addr: agreed.Remote, Signalled: p.signalled,
 		Law: lawOf(agreed.Audio), PayloadType: agreed.Audio.PT, EventPT: -1,
 		Send: agreed.Send, Receive: agreed.Receive,
+		Mux: agreed.RTCPMux, Seal: p.seal, Open: p.open,
+	}
+	if p.usable(agreed.RTCP) == nil {
+		far.RTCP = agreed.RTCP // else there are no reports, and the call goes on
 	}
 	if agreed.Event != nil {
 		far.EventPT, far.EventRate = int(agreed.Event.PT), agreed.Event.Rate
 	}
 	p.stream.Connect(far)
+	return nil
 }
 
 // held reports whether the far end does not both send and receive.

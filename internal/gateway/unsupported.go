@@ -17,11 +17,7 @@ func unsupported(cfg *config.Config) error {
 			problems = append(problems, fmt.Errorf(format+" is not supported yet", args...))
 		}
 	}
-	for _, t := range cfg.Trunks {
-		refuse(t.SRTP != "" && t.SRTP != config.SRTPOff, "trunk %q: srtp: %s", t.Name, t.SRTP)
-	}
 	for _, p := range cfg.Platforms {
-		refuse(p.SRTP != "" && p.SRTP != config.SRTPOff, "platform %q: srtp: %s", p.Name, p.SRTP)
 		refuse(p.Headers != "" && p.Headers != "generic", "platform %q: headers: %s", p.Name, p.Headers)
 		for _, t := range p.Targets {
 			refuse(t.FromHost != "" || t.Host != "", "platform %q: host and from_host of a target", p.Name)

@@ -224,7 +224,7 @@ func (l *loop) serve(now time.Time, event *syscall.EpollEvent) {
 	case 0:
 		x.broken = 0
 		if event.Pad == rtcpEvent {
-			x.stream.report()
+			x.stream.report(now, data, from, false)
 			return
 		}
 		x.stream.handle(now, data, from, &l.memory.scratch)

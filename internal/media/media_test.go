@@ -119,9 +119,18 @@ func (p *phone) next() rtp.Packet {
 // got takes what has arrived, without waiting: on loopback a packet is there
 // when the call that sent it has returned.
 func (p *phone) got() []rtp.Packet {
+	var packets []rtp.Packet
+	for _, data := range p.raw() {
+		packets = append(packets, p.read(data))
+	}
+	return packets
+}
+
+// raw is got for datagrams of any kind.
+func (p *phone) raw() [][]byte {
 	raw, err := p.conn.SyscallConn()
 	require.NoError(p.t, err)
-	var packets []rtp.Packet
+	var datagrams [][]byte
 	for {
 		buf := make([]byte, 2*maxPacket)
 		n := -1
@@ -130,9 +139,9 @@ func (p *phone) got() []rtp.Packet {
 		}))
 		if err != nil {
 			require.ErrorIs(p.t, err, syscall.EAGAIN)
-			return packets
+			return datagrams
 		}
-		packets = append(packets, p.read(buf[:n]))
+		datagrams = append(datagrams, buf[:n])
 	}
 }
 

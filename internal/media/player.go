@@ -78,7 +78,7 @@ type playback struct {
 	ts     uint32     // of the next frame
 	last   *agreement // of the frame before; nil if that was not sent
 	played Played
-	buf    [headerSize + frameBytes]byte
+	buf    [headerSize + frameBytes + sealRoom]byte
 }
 
 func (s *Stream) startPlayback(c Clip) *playback {
@@ -161,8 +161,11 @@ func (p *playback) try(now time.Time, far *agreement, offset int) bool {
 	seq := out.seq + 1
 	room := build(p.buf[:], p.last != far, far.PayloadType, seq, p.ts, p.s.ssrc)
 	p.clip.frame(room, offset, far.Law)
-	if p.s.rtp.send(p.buf[:], destination) != nil {
+	if p.s.transmit(far, p.buf[:headerSize+frameBytes], destination) != nil {
 		p.s.counts.errors.Add(1)
+		if far.Seal != nil {
+			out.seq = seq // what was sealed under it may not be sealed again
+		}
 		return false
 	}
 	p.s.counts.sent.Add(1)

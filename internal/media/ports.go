@@ -50,6 +50,8 @@ type PortsConfig struct {
 type Ports struct {
 	cfg PortsConfig
 	now func() time.Time
+	// reportEvery is the mean time between two RTCP reports of a stream.
+	reportEvery time.Duration
 
 	mu      sync.Mutex // guards everything below
 	free    []uint16   // even ports of the range, in no order; nil without a range
@@ -85,7 +87,7 @@ func NewPorts(cfg PortsConfig) *Ports {
 		cfg.Engine = NewEngine(EngineConfig{})
 	}
 	cfg.Addr = cfg.Addr.Unmap()
-	p := &Ports{cfg: cfg, now: time.Now, used: map[uint16]bool{}}
+	p := &Ports{cfg: cfg, now: time.Now, reportEvery: reportEvery, used: map[uint16]bool{}}
 	for port := max(int(cfg.Low)+int(cfg.Low)%2, 2); port+1 <= int(cfg.High); port += 2 {
 		p.free = append(p.free, uint16(port))
 	}
