@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"consentgw/internal/g722"
 	"consentgw/internal/wav"
 )
 
@@ -110,6 +111,36 @@ func TestHalvingKeepsSpeechAndDropsWhatWouldFold(t *testing.T) {
 	}
 }
 
+func TestDoublingKeepsSpeechAndAddsNothingAbove(t *testing.T) {
+	for _, hz := range []float64{300, 1000, 3200} {
+		wide := double(tone(hz, rate, -20, rate))
+		require.Len(t, wide, 2*rate)
+		middle := wide[rate/2 : rate*3/2]
+		level, _ := activeLevel(middle)
+		assert.InDeltaf(t, -20, level, 0.3, "%v Hz passes", hz)
+		back := halve(wide)
+		for i, want := range tone(hz, rate, -20, rate)[200 : rate-200] {
+			require.InDelta(t, want, back[i+200], 60, "neither louder nor later")
+		}
+	}
+	assert.Empty(t, double(nil))
+}
+
+func TestEveryPromptIsTheSameSpeechInG722(t *testing.T) {
+	library, err := openBuiltIn()
+	require.NoError(t, err)
+	n, err := library.Notice("recording", "en")
+	require.NoError(t, err)
+	p := n.Prompt(Agreed)
+	codes := p.G722()
+	require.Len(t, codes, len(p.PCMU))
+	assert.Same(t, &codes[0], &p.G722()[0], "made once")
+	wide := make([]int16, 2*len(codes))
+	g722.NewDecoder().Decode(wide, codes)
+	level, _ := activeLevel(halve(wide))
+	assert.InDelta(t, -22, level, 2, "active speech in dBov")
+}
+
 func TestHalvingNeitherDelaysNorOverflows(t *testing.T) {
 	impulse := make([]int16, 1000)
 	impulse[400] = 20000
@@ -150,12 +181,12 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte("RIFF"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		pcm, err := decode(file)
+		audio, err := decode(file)
 		if err != nil {
-			require.Nil(t, pcm)
+			require.Nil(t, audio)
 			return
 		}
-		require.NotEmpty(t, pcm)
-		require.LessOrEqual(t, len(pcm), 120*rate)
+		require.NotEmpty(t, audio.PCM)
+		require.LessOrEqual(t, audio.Duration(), MaxDuration)
 	})
 }

@@ -5,8 +5,8 @@
 #   prompts/build.sh           builds all audio in place
 #   prompts/build.sh --check   builds it elsewhere and compares; changes nothing
 #
-# Needs espeak-ng, sox and go. The same versions of espeak-ng and sox give the
-# same bytes. Other bytes are another version of the notice: a text or a sound
+# Needs espeak-ng, sox, opusenc and go. The same versions of them give the same
+# bytes. Other bytes are another version of the notice: a text or a sound
 # that callers have heard is never rebuilt in place, it gets the next number.
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -18,7 +18,7 @@ case "${1-}" in
 --check) check=true ;;
 *) echo "usage: $0 [--check]" >&2; exit 2 ;;
 esac
-for tool in espeak-ng sox go; do
+for tool in espeak-ng sox opusenc go; do
 	command -v "$tool" >/dev/null || { echo "$0: $tool is not installed" >&2; exit 1; }
 done
 
@@ -69,15 +69,27 @@ speak() {
 		pad 1600s "$((1600 + (160 - samples % 160) % 160))s"
 }
 
+# opus WAV OPUS: mono, packets of 20 ms, the same bytes each time.
+opus() {
+	opusenc --quiet --speech --bitrate 20 --framesize 20 --comp 10 --serial 1 --discard-comments --padding 0 "$1" "$2"
+}
+
+# same NEW OLD: replaces the old one, or compares if that is all we are to do.
+same() {
+	$check || { mv "$1" "$2"; return; }
+	cmp -s "$1" "$2" || { echo "$2: these tools make other bytes of it" >&2; return 1; }
+}
+
 build() { # build TEXT NAME-OF-VOICE
 	local wav=${1%.txt}.wav
-	if $check; then
-		speak "$(voice "$2")" "$1" "$work/new.wav"
-		cmp -s "$work/new.wav" "$wav" || { echo "$wav: these tools make other bytes of it" >&2; return 1; }
-	else
-		speak "$(voice "$2")" "$1" "$work/new.wav"
-		mv "$work/new.wav" "$wav"
-	fi
+	speak "$(voice "$2")" "$1" "$work/new.wav"
+	same "$work/new.wav" "$wav" || return 1
+	case "$wav" in
+	prompts/*)
+		opus "$wav" "$work/new.opus"
+		same "$work/new.opus" "${wav%.wav}.opus"
+		;;
+	esac
 }
 
 failed=0
@@ -87,9 +99,17 @@ done
 for who in caller agent; do
 	build "internal/demo/audio/$who.txt" "$who" || failed=1
 done
+# The tones of internal/media (there are pitch, level and cadence explained).
+tone() { # tone NAME HERTZ SECONDS VOLUME PAUSE
+	sox -V1 -D -n -r 16000 -c 1 -b 16 "$work/tone.wav" synth "$3" sine "$2" vol "$4" pad 0 "$5"
+	opus "$work/tone.wav" "$work/tone.opus"
+	same "$work/tone.opus" "internal/media/tones/$1.opus"
+}
+tone ringback 425 1 0.0696 4 || failed=1
+tone waiting 600 0.24 0.0349 2 || failed=1
 [ "$failed" = 0 ]
 $check && exit 0
 
-tools="$(espeak-ng --version | sed 's/ *Data at.*//'); $(sox --version | sed 's/^sox: *//')"
+tools="$(espeak-ng --version | sed 's/ *Data at.*//'); $(sox --version | sed 's/^sox: *//'); $(opusenc --version | head -1)"
 go test ./prompts -run TestTheManifestDescribesWhatIsBuiltIn -count 1 -update -generator "$tools" \
 	-voices "nl=$(voice nl),en=$(voice en),de=$(voice de),fr=$(voice fr)"

@@ -8,11 +8,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
 	"consentgw/internal/g711"
+	"consentgw/internal/g722"
+	"consentgw/internal/oggopus"
 	"consentgw/internal/wav"
 )
 
@@ -48,18 +52,60 @@ func (w *walk) prompt(name, at string) *Prompt {
 		w.problem(at+".wav", "%w", err)
 		return p
 	}
-	pcm, err := decode(sound)
+	audio, err := decode(sound)
 	if err != nil {
 		w.problem(at+".wav", "%w", err)
 		return p
+	}
+	pcm := audio.PCM
+	if audio.Rate == wideRate {
+		pcm = halve(pcm)
 	}
 	p.AudioSHA256 = hash(sound)
 	p.Duration = time.Duration(len(pcm)) * time.Second / rate
 	p.PCMU, p.PCMA = make([]byte, len(pcm)), make([]byte, len(pcm))
 	g711.EncodeMuAll(p.PCMU, pcm)
 	g711.EncodeAAll(p.PCMA, pcm)
+	p.g722 = sync.OnceValue(func() []byte { return widen(audio, len(pcm)) })
 	return p
 }
+
+// widen codes audio of either rate in G.722, size bytes of it.
+func widen(audio *wav.Audio, size int) []byte {
+	pcm := audio.PCM
+	if audio.Rate == rate {
+		pcm = double(pcm)
+	}
+	if len(pcm)%2 == 1 {
+		pcm = append(slices.Clip(pcm), 0)
+	}
+	codes := make([]byte, size)
+	g722.NewEncoder().Encode(codes, pcm)
+	return codes
+}
+
+// opus loads the Opus form of a prompt, which is to be the same recording.
+func (w *walk) opus(p *Prompt, file string) {
+	sound, err := w.read(file, maxSound)
+	if err != nil {
+		w.problem(file, "%w", err)
+		return
+	}
+	audio, err := oggopus.Read(sound)
+	if err != nil {
+		w.problem(file, "%w", err)
+		return
+	}
+	if off := (audio.Duration - p.Duration).Abs(); p.PCMU != nil && off > sameLength {
+		w.problem(file, "%v long, and the .wav file %v: they are to be one recording", audio.Duration, p.Duration)
+		return
+	}
+	p.Opus, p.OpusSHA256 = audio.Packets, hash(sound)
+}
+
+// sameLength is how much two forms of one recording may differ in length: two
+// packets, for an encoder that rounds.
+const sameLength = 40 * time.Millisecond
 
 func (w *walk) read(name string, limit int64) ([]byte, error) {
 	// Before opening, which would wait for ever on a named pipe.
@@ -108,8 +154,8 @@ func checkText(text []byte) error {
 	return nil
 }
 
-// decode returns the samples of a WAV file at 8 kHz.
-func decode(sound []byte) ([]int16, error) {
+// decode returns the content of a WAV file of speech at 8 or 16 kHz.
+func decode(sound []byte) (*wav.Audio, error) {
 	audio, err := wav.Read(bytes.NewReader(sound))
 	if err != nil {
 		return nil, err
@@ -117,10 +163,7 @@ func decode(sound []byte) ([]int16, error) {
 	if err := errors.Join(shape(audio), loudness(audio.PCM)); err != nil {
 		return nil, err
 	}
-	if audio.Rate == wideRate {
-		return halve(audio.PCM), nil
-	}
-	return audio.PCM, nil
+	return audio, nil
 }
 
 // shape refuses what is not a mono telephone prompt.

@@ -41,6 +41,7 @@ type manifestPrompt struct {
 	File         string `json:"file"` // below prompts/audio
 	Text         string `json:"text"`
 	AudioSHA256  string `json:"audio_sha256"`
+	OpusSHA256   string `json:"opus_sha256"` // of the .opus file beside it
 	TextSHA256   string `json:"text_sha256"`
 	Milliseconds int64  `json:"milliseconds"`
 }
@@ -78,7 +79,7 @@ func describe(l *Library, before manifest) manifest {
 		for _, p := range n.Prompts() {
 			described.Prompts = append(described.Prompts, manifestPrompt{
 				Name: p.Name, File: path.Join(n.ID, n.Version, n.Language, p.Name+".wav"), Text: p.Text,
-				AudioSHA256: p.AudioSHA256, TextSHA256: p.TextSHA256, Milliseconds: p.Duration.Milliseconds(),
+				AudioSHA256: p.AudioSHA256, OpusSHA256: p.OpusSHA256, TextSHA256: p.TextSHA256, Milliseconds: p.Duration.Milliseconds(),
 			})
 		}
 		described.Voice = voiceOf(described, before)

@@ -17,7 +17,8 @@ var builtIn embed.FS
 //
 // Versions are positive whole numbers. Audio is 16-bit PCM, mono, at 8 or 16
 // kHz, at most MaxDuration long, neither clipped nor silent; 16 kHz is brought
-// down to 8. Texts are UTF-8. Names that begin with a dot are left alone;
+// down to 8. <prompt>.opus is the same recording in Ogg Opus: mono, packets of 20
+// ms; all prompts of a notice have it or none. Texts are UTF-8. Names that begin with a dot are left alone;
 // symbolic links may lead anywhere inside dir and nowhere else.
 //
 // The error joins every problem found, one error for each, and each names the

@@ -40,7 +40,7 @@ var (
 )
 
 // A Prompt is a piece of speech. It never changes and is shared by all calls;
-// nobody writes to PCMU or PCMA.
+// nobody writes to its audio.
 type Prompt struct {
 	Name        string
 	Text        string // the text file as it is, UTF-8
@@ -49,7 +49,16 @@ type Prompt struct {
 	Duration    time.Duration
 	PCMU        []byte // 8000 bytes a second, ITU-T G.711 µ-law
 	PCMA        []byte // the same in A-law
+
+	Opus       [][]byte // packets of 20 ms (RFC 7587); nil if there is no Opus file
+	OpusSHA256 string   // of the bytes of that file, in lower-case hex
+
+	g722 func() []byte
 }
+
+// G722 returns the audio in ITU-T G.722, 8000 bytes a second. The first call
+// makes it, which takes some milliseconds for each second of speech.
+func (p *Prompt) G722() []byte { return p.g722() }
 
 // A Notice is one version of a notice in one language. It never changes.
 type Notice struct {
@@ -64,6 +73,10 @@ type Notice struct {
 // Prompt returns the prompt of that name, nil if the notice has none. Every
 // notice has Ask.
 func (n *Notice) Prompt(name string) *Prompt { return n.prompts[name] }
+
+// InOpus reports whether the notice can be played in Opus: either all of its
+// prompts have that form, or none has.
+func (n *Notice) InOpus() bool { return n.prompts[Ask].Opus != nil }
 
 // Prompts returns the prompts there are, in the order of Names.
 func (n *Notice) Prompts() []*Prompt {

@@ -28,6 +28,7 @@ type sealed struct {
 type sealedPrompt struct {
 	AudioSHA256 string `json:"audio_sha256"`
 	TextSHA256  string `json:"text_sha256"`
+	OpusSHA256  string `json:"opus_sha256,omitempty"`
 }
 
 const (
@@ -61,8 +62,10 @@ func (l *Library) Seal(path string) error {
 	}
 	added := false
 	for _, n := range l.Notices() {
-		if before.find(n) < 0 {
+		if i := before.find(n); i < 0 {
 			before.Notices = append(before.Notices, seal(n))
+			added = true
+		} else if before.Notices[i].addOpus(n) {
 			added = true
 		}
 	}
@@ -78,7 +81,7 @@ func (l *Library) Seal(path string) error {
 func seal(n *Notice) sealed {
 	s := sealed{Notice: n.ID, Version: n.Version, Language: n.Language, Prompts: make(map[string]sealedPrompt)}
 	for name, p := range n.prompts {
-		s.Prompts[name] = sealedPrompt{AudioSHA256: p.AudioSHA256, TextSHA256: p.TextSHA256}
+		s.Prompts[name] = sealedPrompt{AudioSHA256: p.AudioSHA256, TextSHA256: p.TextSHA256, OpusSHA256: p.OpusSHA256}
 	}
 	return s
 }
@@ -88,6 +91,19 @@ func (f *sealFile) find(n *Notice) int {
 	return slices.IndexFunc(f.Notices, func(s sealed) bool {
 		return s.Notice == n.ID && s.Version == n.Version && s.Language == n.Language
 	})
+}
+
+// addOpus takes the Opus form of prompts that had none when they were sealed, and
+// reports whether there was any: nobody can have heard it before.
+func (s sealed) addOpus(n *Notice) (added bool) {
+	for name, p := range s.Prompts {
+		if now := n.Prompt(name); p.OpusSHA256 == "" && now.OpusSHA256 != "" {
+			p.OpusSHA256 = now.OpusSHA256
+			s.Prompts[name] = p
+			added = true
+		}
+	}
+	return added
 }
 
 // changes returns an error for every prompt that is not what it was.
@@ -109,6 +125,8 @@ func (s sealed) changes(n *Notice) []error {
 			what = fmt.Sprintf("its audio is another: SHA-256 %s, was %s", is.AudioSHA256, was.AudioSHA256)
 		case was.TextSHA256 != is.TextSHA256:
 			what = fmt.Sprintf("its text is another: SHA-256 %s, was %s", is.TextSHA256, was.TextSHA256)
+		case was.OpusSHA256 != "" && is.OpusSHA256 != "" && was.OpusSHA256 != is.OpusSHA256:
+			what = fmt.Sprintf("its Opus form is another: SHA-256 %s, was %s", is.OpusSHA256, was.OpusSHA256)
 		default:
 			continue
 		}

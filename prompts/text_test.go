@@ -61,6 +61,7 @@ func TestEveryLanguageHasEveryPrompt(t *testing.T) {
 				assert.Equal(t, strings.TrimSpace(p.Text), p.Text)
 				assert.Equal(t, hash([]byte(p.Text)), p.TextSHA256)
 				assert.Len(t, p.PCMA, len(p.PCMU))
+				assert.Len(t, p.Opus, len(p.PCMU)/160+1, "and what a decoder skips at first")
 			}
 		}
 		assert.Len(t, n.Prompts(), len(Names()))

@@ -85,16 +85,18 @@ func (w *walk) entries(dir string) []string {
 // prompts loads one version in one language.
 func (w *walk) prompts(dir string) map[string]*Prompt {
 	before := len(w.problems)
-	sounds, texts := make(map[string]bool), make(map[string]bool)
+	sounds, texts, opus := make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	for _, file := range w.entries(dir) {
 		name, kind := strings.TrimSuffix(file, path.Ext(file)), path.Ext(file)
 		switch {
-		case kind != ".wav" && kind != ".txt":
-			w.problem(path.Join(dir, file), "neither a .wav nor a .txt file")
+		case kind != ".wav" && kind != ".txt" && kind != ".opus":
+			w.problem(path.Join(dir, file), "neither a .wav, an .opus nor a .txt file")
 		case !slices.Contains(Names(), name):
 			w.problem(path.Join(dir, file), "unknown prompt %q; the prompts are %s", name, strings.Join(Names(), ", "))
 		case kind == ".wav":
 			sounds[name] = true
+		case kind == ".opus":
+			opus[name] = true
 		default:
 			texts[name] = true
 		}
@@ -109,8 +111,18 @@ func (w *walk) prompts(dir string) map[string]*Prompt {
 			w.problem(at+".txt", "missing: every prompt has its text beside it")
 		case texts[name]:
 			w.problem(at+".wav", "missing: there is only its text")
+		case opus[name]:
+			w.problem(at+".wav", "missing: there is only its Opus form")
 		case name == Ask && len(w.problems) == before:
 			w.problem(at+".wav", "missing: every notice has to ask")
+		}
+	}
+	for name, p := range loaded {
+		switch at := path.Join(dir, name); {
+		case opus[name]:
+			w.opus(p, at+".opus")
+		case len(opus) > 0:
+			w.problem(at+".opus", "missing: other prompts of this notice have their Opus form, so a call in Opus would need it")
 		}
 	}
 	return loaded

@@ -37,6 +37,65 @@ func reasonText(value string) string {
 	return cleaned(fields[0] + cause)
 }
 
+// PlainReason is what of a Reason header (RFC 3326) can be told to a third
+// party: protocol and cause, and a text that is words alone. Numbers, addresses
+// and names of hosts do not get through. "" if nothing is left.
+func PlainReason(value string) string {
+	if len(value) > maxReason || hasControl(value) {
+		return ""
+	}
+	var reasons []string
+	for _, item := range splitList(value) {
+		if plain := plainReason(item); plain != "" && len(reasons) < maxReasons {
+			reasons = append(reasons, plain)
+		}
+	}
+	return strings.Join(reasons, ", ")
+}
+
+const maxReasons = 4
+
+// plainReason is PlainReason of one reason.
+func plainReason(item string) string {
+	fields := splitParams(item)
+	protocol := fields[0]
+	if !isToken(protocol) || len(protocol) > 16 {
+		return ""
+	}
+	cause, text := "", ""
+	for _, f := range fields[1:] {
+		name, v, _ := strings.Cut(f, "=")
+		v = strings.TrimSpace(v)
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "cause":
+			if n, err := strconv.ParseUint(v, 10, 16); err == nil && n < 1000 {
+				cause = ";cause=" + strconv.FormatUint(n, 10)
+			}
+		case "text":
+			if v = unquoted(v); wordsAlone(v) {
+				text = ";text=" + quoted(v)
+			}
+		}
+	}
+	if cause == "" && text == "" {
+		return ""
+	}
+	return protocol + cause + text
+}
+
+// wordsAlone says whether a text holds nothing but letters and what stands
+// between words.
+func wordsAlone(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && strings.IndexByte(" -/()'", c) < 0 {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
 // splitParams splits at the semicolons outside quotes. It returns one field at
 // least.
 func splitParams(s string) []string {

@@ -16,6 +16,7 @@ import (
 func floors() map[string]int {
 	return map[string]int{
 		"consent": 0, "prompts": 0, "internal/sdp": 0, "internal/dtmf": 0, "internal/config": 0, "internal/g711": 0,
+		"internal/g722": 0, "internal/oggopus": 0,
 		"internal/wav": 0, "internal/metrics": 0, "internal/stored": 0,
 		"internal/number": 0, "internal/hours": 0, "internal/limit": 0,
 		"sip": 1, "internal/media": 1, "internal/redisstore": 1, "internal/boltstore": 1, "internal/spool": 1,
@@ -39,6 +40,8 @@ func sideways() map[string]string {
 		"internal/config -> internal/number":   "patterns of numbers are refused where they are written",
 		"internal/config -> internal/hours":    "so are the hours of a route",
 		"prompts -> internal/g711":             "every notice is there in the codecs of the trunk",
+		"prompts -> internal/g722":             "every notice is there in the codecs of the trunk",
+		"prompts -> internal/oggopus":          "Opus is encoded ahead",
 		"prompts -> internal/wav":              "operators supply notices as WAVE files",
 		"internal/spool -> internal/boltstore": "records wait on disk in the form of the embedded store",
 		"internal/api -> internal/export":      "the API streams the export",

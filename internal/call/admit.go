@@ -24,7 +24,6 @@ type refusal struct {
 var (
 	refuseUnknownTrunk = &refusal{code: 403, word: "unknown_trunk", reason: "Unknown trunk"}
 	refuseNoRoute      = &refusal{code: 404, word: "no_route", reason: "No route to this number"}
-	refuseNoOffer      = &refusal{code: 488, word: "no_offer", reason: "An INVITE without SDP is not supported"}
 	refuseBadOffer     = &refusal{code: 400, word: "bad_sdp", reason: "Malformed SDP"}
 	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec (PCMU and PCMA are supported)"}
 	refuseNotSecured   = &refusal{code: 488, word: "not_secured", reason: "SRTP with SDES is required"}
@@ -102,9 +101,10 @@ func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
 	return c, nil
 }
 
+// readOffer parses an offer; nil if there is none.
 func readOffer(body []byte) (*sdp.Session, *refusal) {
 	if len(body) == 0 {
-		return nil, refuseNoOffer
+		return nil, nil // the offer is ours to make
 	}
 	offer, err := sdp.Parse(body)
 	if err != nil {
@@ -125,7 +125,7 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 	}
 	caller.laws = lawsOf(c.route.trunk.Codecs)
 	caller.secure(srtpPolicy(c.route.trunk.SRTP))
-	if err := caller.accept(offer); err != nil {
+	if err := caller.begin(offer); err != nil {
 		caller.stream.Close()
 		return mediaRefusal(err)
 	}

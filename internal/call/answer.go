@@ -27,6 +27,9 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.follow(c.asked, leg)
 	c.rec.Note(c.now(), "answered", "")
 	c.publish()
+	if in.Offer() == nil {
+		return c.agreeLate(leg)
+	}
 	return nil
 }
 

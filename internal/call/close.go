@@ -23,7 +23,7 @@ func (c *Call) close(why error) {
 	at, cause := c.now(), endCause(why)
 	for _, part := range []func(){
 		c.stopTape,
-		func() { c.hangUp(cause) },
+		func() { c.hangUp(why, cause) },
 		c.hush,
 		c.closeRecordings,
 		c.measure,
@@ -64,14 +64,22 @@ func (c *Call) complete(at time.Time, cause string) {
 	c.log.Info("call ended", "cause", cause, "outcome", string(c.rec.Outcome), "seconds", seconds)
 }
 
-// hangUp says goodbye on both legs at once.
-func (c *Call) hangUp(cause string) {
+// hangUp says goodbye on both legs at once. Why one of them left is passed on to
+// the other, as far as it is fit for others' ears.
+func (c *Call) hangUp(why error, cause string) {
+	goodbye := func(ctx context.Context, leg *sip.Leg) error { return leg.Bye(ctx, cause) }
+	var bye *sip.ByeError
+	if errors.As(why, &bye) {
+		if reason := sip.PlainReason(bye.Header); reason != "" {
+			goodbye = func(ctx context.Context, leg *sip.Leg) error { return leg.ByeFor(ctx, reason) }
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), byeWait)
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, p := range []*party{c.asked, c.agent} {
 		if p.leg != nil {
-			wg.Go(func() { p.leg.Bye(ctx, cause) })
+			wg.Go(func() { goodbye(ctx, p.leg) })
 		}
 	}
 	wg.Wait()
@@ -88,6 +96,8 @@ func endCause(err error) string {
 		by = gone.by
 	}
 	switch {
+	case errors.Is(err, errNoMedia):
+		return by + " agreed on no media"
 	case errors.Is(err, errNoTarget): // for whatever reasons
 		return "no target answered"
 	case errors.Is(err, sip.ErrNoACK):

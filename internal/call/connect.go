@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/target"
 	"consentgw/prompts"
 	"consentgw/sip"
 
@@ -52,7 +51,7 @@ func (c *Call) tell(ctx context.Context) error {
 // seekAgent begins to dial the platform.
 func (c *Call) seekAgent(ctx context.Context) {
 	p := c.route.platform
-	c.seek(ctx, search{name: p.Name, targets: p.Targets, failoverOn: p.FailoverOn, try: c.tryPlatform})
+	c.seek(ctx, search{name: p.Name, targets: p.Targets, failoverOn: p.FailoverOn, try: c.reach})
 }
 
 // wantAgent lets the caller hear the platform, and be put through to whoever
@@ -68,16 +67,17 @@ func (c *Call) wantAgent() {
 // tried. A caller has waited through a notice already.
 const firstResponse = 3 * time.Second
 
-// tryPlatform dials one target, and returns when its agent and the caller are
+// tryPlatform dials one place, and returns when its agent and the caller are
 // connected. It runs beside the call's goroutine.
-func (c *Call) tryPlatform(ctx context.Context, t *target.Hop) error {
+func (c *Call) tryPlatform(ctx context.Context, w way) error {
 	var offer []byte
 	var headers []sip.Header
 	callID := uuid.NewString()
 	if err := c.do(ctx, func() {
-		c.rec.Call.Target = t.URI()
+		c.rec.Call.Target = w.place
+		c.agent.dialog = callID            // it may change its early media (RFC 3311)
 		c.rec.Call.PlatformCallID = callID // a platform may ask for the consent while it rings
-		c.rec.Note(c.now(), "dialing", t.URI())
+		c.rec.Note(c.now(), "dialing", w.place)
 		c.ringAgain()
 		offer = c.agent.offer(c.asked.agreed)
 		headers = c.consentHeaders() // as things stand now: it may have been withdrawn
@@ -87,11 +87,12 @@ func (c *Call) tryPlatform(ctx context.Context, t *target.Hop) error {
 		return err
 	}
 	leg, err := c.svc.Platform.Dial(ctx, sip.Invite{
-		Target: t.URI(), Called: c.route.to, Caller: c.route.from, Headers: headers, Offer: offer,
+		Target: w.uri, Called: w.called, Caller: c.route.from, Headers: headers, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
-		Auth: credentials(t.Target), TLS: clientTLS(t.Target),
+		Auth: credentials(w.target), TLS: clientTLS(w.target),
+		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
 	})
 	if err != nil {
 		return err

@@ -131,7 +131,8 @@ func (p *party) accept(offer *sdp.Session) error {
 	return nil
 }
 
-// offer begins a dialog. It describes what the other party can do: its law first, so that nothing
+// offer begins a dialog. It describes what the other party can do: its law first,
+// so that nothing
 // needs converting if the far end agrees, then the other one, which we convert.
 func (p *party) offer(other sdp.Agreed) []byte {
 	codecs := []sdp.Codec{sdp.PCMA(), sdp.PCMU()}
@@ -211,7 +212,7 @@ func (p *party) settle(agreed sdp.Agreed) error {
 	p.agreed = agreed
 	far := media.Far{
 		Addr: agreed.Remote, Signalled: p.signalled,
-		Law: lawOf(agreed.Audio), PayloadType: agreed.Audio.PT, EventPT: -1,
+		Codec: lawOf(agreed.Audio), PayloadType: agreed.Audio.PT, EventPT: -1,
 		Send: agreed.Send, Receive: agreed.Receive,
 		Mux: agreed.RTCPMux, Seal: p.seal, Open: p.open,
 	}
@@ -228,7 +229,7 @@ func (p *party) settle(agreed sdp.Agreed) error {
 // held reports whether the far end does not both send and receive.
 func (p *party) held() bool { return !p.agreed.Send || !p.agreed.Receive }
 
-func lawOf(c sdp.Codec) media.Law {
+func lawOf(c sdp.Codec) media.Codec {
 	if c.Same(sdp.PCMU()) {
 		return media.PCMU
 	}

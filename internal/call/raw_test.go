@@ -17,10 +17,11 @@ import (
 // wire is a caller that sends what it likes and answers nothing.
 type wire struct {
 	*net.UDPConn
-	h    *house
-	to   netip.AddrPort
-	id   string
-	tail string // the dialog's headers of the INVITE
+	h      *house
+	to     netip.AddrPort
+	id     string
+	called string
+	tail   string // the dialog's headers of the INVITE
 }
 
 func (h *house) wire(callID string) *wire {
@@ -29,7 +30,7 @@ func (h *house) wire(callID string) *wire {
 	h.t.Cleanup(func() { conn.Close() })
 	deadline, _ := h.ctx.Deadline()
 	require.NoError(h.t, conn.SetReadDeadline(deadline))
-	w := &wire{UDPConn: conn, h: h, to: h.trunk.Addrs()[0].AddrPort, id: callID}
+	w := &wire{UDPConn: conn, h: h, to: h.trunk.Addrs()[0].AddrPort, id: callID, called: toNumber}
 	w.tail = fmt.Sprintf("From: <sip:%s@caller.example>;tag=wire\r\nTo: <sip:%s@gw.example>\r\nCall-ID: %s\r\n"+
 		"Max-Forwards: 70\r\nContact: <sip:%s>\r\n", fromNumber, toNumber, callID, conn.LocalAddr())
 	return w
@@ -42,7 +43,7 @@ func (w *wire) send(method string, seq int, body []byte) {
 		content = "Content-Type: application/sdp\r\n"
 	}
 	_, err := w.WriteToUDPAddrPort([]byte(fmt.Sprintf("%s sip:%s@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK-wire\r\n%sCSeq: %d %s\r\n%sContent-Length: %d\r\n\r\n%s",
-		method, toNumber, w.to, w.LocalAddr(), w.tail, seq, method, content, len(body), body)), w.to)
+		method, w.called, w.to, w.LocalAddr(), w.tail, seq, method, content, len(body), body)), w.to)
 	require.NoError(w.h.t, err)
 }
 
@@ -51,6 +52,26 @@ func (w *wire) invite() string {
 	local := sdp.Local{Addr: loopback(), Port: int(w.LocalAddr().(*net.UDPAddr).Port), ID: 1, Version: 1}
 	w.send("INVITE", 1, sdp.NewOffer(local, []sdp.Codec{sdp.PCMA(), sdp.Event8000()}).Marshal())
 	return w.reads("SIP/2.0 ", "INVITE")
+}
+
+// late sends an INVITE without an offer to a number, and returns the answer.
+func (w *wire) late(called string) string {
+	w.tail = strings.Replace(w.tail, toNumber, called, 1)
+	w.called = called
+	w.send("INVITE", 1, nil)
+	return w.reads("SIP/2.0 ", "INVITE")
+}
+
+// acknowledge sends the ACK of an answer, with a description if it is not empty.
+func (w *wire) acknowledge(answer, description string) {
+	_, tag, _ := strings.Cut(answer[strings.Index(answer, "\r\nTo: "):], ";tag=")
+	tag, _, _ = strings.Cut(tag, "\r\n")
+	w.tail = strings.Replace(w.tail, "@gw.example>\r\n", "@gw.example>;tag="+tag+"\r\n", 1)
+	var body []byte
+	if description != "" {
+		body = []byte(description)
+	}
+	w.send("ACK", 1, body)
 }
 
 // reads waits for a final response to a method, or a request, that begins so.

@@ -40,7 +40,6 @@ func TestAnINVITEThatCannotBeTakenIsRefusedWithItsReason(t *testing.T) {
 		}, status: "403", reason: "Unknown trunk"},
 		"a number that nobody configured": {prepare: func(_ *testing.T, h *house) { h.cfg.Routes = h.cfg.Routes[1:] },
 			status: "404", reason: "No route to this number"},
-		"no description": {body: func(*wire) []byte { return nil }, status: "488", reason: "An INVITE without SDP is not supported"},
 		"a description that is none": {body: func(*wire) []byte { return []byte("v=0\r\nm=audio\r\n") },
 			status: "400", reason: "Malformed SDP"},
 		"no codec in common": {body: func(w *wire) []byte {

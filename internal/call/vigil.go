@@ -32,7 +32,7 @@ func (c *Call) watch() {
 		if p.leg == nil {
 			continue
 		}
-		if gone := p.absent(time.Now(), c.svc.Plan.silence); gone != nil {
+		if gone := p.absent(time.Now(), c.route.plan.silence); gone != nil {
 			c.end(gone)
 			return
 		}

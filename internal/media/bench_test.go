@@ -36,7 +36,7 @@ func (l *line) repeat(data []byte) func() {
 func TestThePacketPathDoesNotAllocate(t *testing.T) {
 	plain, converted, tapped, busy := newLine(t), newLine(t), recorded(t), newLine(t)
 	far := converted.callee.far()
-	far.Law, far.PayloadType = PCMA, 8
+	far.Codec, far.PayloadType = PCMA, 8
 	converted.b.Connect(far)
 	require.True(t, busy.b.out.claimPlay())
 	defer busy.b.out.release()

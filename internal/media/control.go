@@ -80,7 +80,7 @@ func (s *Stream) sendReport(now time.Time, last bool) {
 	if to == nil {
 		return
 	}
-	packet, err := compound(now, s.ssrc, c.name, s.sentReport(now), s.receivedReport(now), last)
+	packet, err := compound(now, s.ssrc, c.name, s.sentReport(now, far.clock()), s.receivedReport(now), last)
 	if err == nil && far.Seal != nil {
 		packet, err = far.Seal.sealReport(packet)
 	}
@@ -101,7 +101,7 @@ func (s *Stream) sendReport(now time.Time, last bool) {
 
 // sentReport tells what we sent, if we did since the report before last
 // (RFC 3550 section 6.4).
-func (s *Stream) sentReport(now time.Time) *sentReport {
+func (s *Stream) sentReport(now time.Time, clock int) *sentReport {
 	c, sent := &s.control, s.counts.sent.Load()
 	before := c.sentSoFar[0]
 	c.sentSoFar = [2]uint64{c.sentSoFar[1], sent}
@@ -110,7 +110,7 @@ func (s *Stream) sentReport(now time.Time) *sentReport {
 	}
 	mark := s.out.mark.Load()
 	ago := time.Duration(int32(moment(now)-uint32(mark))) << momentBits
-	return &sentReport{clock: uint32(mark>>32) + samples(max(ago, 0)), packets: uint32(sent), octets: uint32(s.out.octets.Load())}
+	return &sentReport{clock: uint32(mark>>32) + samples(max(ago, 0), clock), packets: uint32(sent), octets: uint32(s.out.octets.Load())}
 }
 
 // receivedReport tells what we got from the source of now, if there is one.

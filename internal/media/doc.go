@@ -19,5 +19,6 @@
 // the two is the same with SRTP and without. Each stream has RTCP of its own with
 // its far end; nothing of it is relayed.
 //
-// Nothing but the two laws of G.711 and telephone events is carried.
+// Any codec is relayed as it is; between the two laws of G.711 it is converted.
+// What the gateway itself plays was encoded ahead: see [Clip].
 package media

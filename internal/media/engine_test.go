@@ -135,8 +135,8 @@ func (d *duel) step(r *rand.Rand) {
 		d.stranger.send(to.Local(), d.stranger.voice(frameOf(66)))
 	case 5:
 		far := d.callee.far()
-		far.Send, far.Receive, far.Law = r.IntN(4) > 0, r.IntN(4) > 0, Law(r.IntN(2))
-		far.PayloadType, far.EventPT = far.Law.static(), 96+r.IntN(2)
+		far.Send, far.Receive, far.Codec = r.IntN(4) > 0, r.IntN(4) > 0, []Codec{PCMU, PCMA}[r.IntN(2)]
+		far.PayloadType, far.EventPT = far.Codec.static(0), 96+r.IntN(2)
 		d.b.Connect(far)
 	case 6:
 		if d.gate.Passing() {

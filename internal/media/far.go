@@ -19,11 +19,14 @@ type Far struct {
 	// RFC 2543): nothing is sent anywhere. No address but a port (a host name):
 	// it is learned from Signalled.
 	Addr        netip.AddrPort
-	Law         Law
-	PayloadType uint8 // of Law, in both directions
+	Codec       Codec
+	PayloadType uint8 // of Codec, as the far end wants to receive it
+	// LocalPT is what the far end uses toward us; 0: the same.
+	LocalPT uint8
 	// Send and Receive are what we may send and shall expect.
 	Send, Receive bool
-	EventPT       int // of telephone-event (RFC 4733); -1 or 0: none
+	EventPT       int // of telephone-event (RFC 4733) toward the far end; -1 or 0: none
+	LocalEventPT  int // and toward us; 0: the same
 	EventRate     int // its clock rate in Hz; 0 means 8000
 	// RTCP is where it hears reports (a=rtcp, RFC 3605, else the port above). With
 	// Mux both ends use the RTP port instead (RFC 5761).
@@ -72,6 +75,7 @@ func UsableFar(addr netip.AddrPort, bound netip.Addr) error {
 // agreement is a Far in force, with the route that its packets take.
 type agreement struct {
 	route *route
+	rate  int // of the RTP clock of Codec
 	Far
 	due time.Time // when packets became due on this route; without Receive it means nothing
 }
@@ -114,10 +118,19 @@ func unmap(a netip.AddrPort) netip.AddrPort {
 // agree makes the agreement that follows the one before, which may be nil.
 func agree(now time.Time, far Far, before *agreement) *agreement {
 	far.Addr, far.Signalled, far.RTCP = unmap(far.Addr), far.Signalled.Unmap(), unmap(far.RTCP)
+	if far.Codec == "" {
+		far.Codec = PCMU
+	}
+	if far.LocalPT == 0 {
+		far.LocalPT = far.PayloadType
+	}
+	if far.LocalEventPT == 0 {
+		far.LocalEventPT = far.EventPT
+	}
 	if before != nil && before.Far == far {
 		return before // a repeated offer changes nothing
 	}
-	a := &agreement{Far: far, due: now}
+	a := &agreement{Far: far, rate: far.Codec.Clock(), due: now}
 	if before != nil && before.Addr == far.Addr {
 		a.route = before.route
 		if before.Receive {
@@ -154,19 +167,34 @@ const (
 	event
 )
 
-// kindOf reads a payload type. The static type of the other law counts as
-// audio as well: some far ends agree on one law and send the other, and a call
-// that is silent for that reason helps nobody.
-func (a *agreement) kindOf(pt uint8) (kind, Law) {
+// clock is the rate of the RTP clock of the audio; 8000 before anything is
+// agreed.
+func (a *agreement) clock() int {
+	if a == nil {
+		return clockRate
+	}
+	return a.rate
+}
+
+// kindOf reads a payload type. What the far end asked to receive counts as well
+// where it is not taken: some send that. So does the static type of the other
+// law: some agree on one law and send the other, and a call that is silent for
+// that reason helps nobody.
+func (a *agreement) kindOf(pt uint8) (kind, Codec) {
 	switch {
+	case pt == a.LocalPT:
+		return audio, a.Codec
+	case a.LocalEventPT > 0 && int(pt) == a.LocalEventPT:
+		return event, a.Codec
 	case pt == a.PayloadType:
-		return audio, a.Law
+		return audio, a.Codec
 	case a.EventPT > 0 && int(pt) == a.EventPT:
-		return event, a.Law
+		return event, a.Codec
+	case !a.Codec.isLaw():
 	case pt == staticPCMU:
 		return audio, PCMU
 	case pt == staticPCMA:
 		return audio, PCMA
 	}
-	return unknown, a.Law
+	return unknown, a.Codec
 }

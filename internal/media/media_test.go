@@ -63,7 +63,7 @@ func newPhone(t testing.TB) *phone {
 
 // far is the agreement that fits the phone: PCMU, events at 101, both ways.
 func (p *phone) far() Far {
-	return Far{Addr: p.addr, Law: PCMU, PayloadType: 0, EventPT: 101, EventRate: 8000, Send: true, Receive: true}
+	return Far{Addr: p.addr, Codec: PCMU, PayloadType: 0, EventPT: 101, EventRate: 8000, Send: true, Receive: true}
 }
 
 // voice builds the next 20 ms of audio.

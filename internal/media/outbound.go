@@ -84,11 +84,11 @@ func (o *outbound) release() { o.token.Store(idle) }
 
 // turn is the time stamp of the first packet of a new origin: as much later as
 // time has passed, but after what was sent already.
-func (o *outbound) turn(now time.Time) uint32 {
+func (o *outbound) turn(now time.Time, clock int) uint32 {
 	if o.at.IsZero() {
 		return o.ts
 	}
-	return o.ts + max(samples(now.Sub(o.at)), o.length)
+	return o.ts + max(samples(now.Sub(o.at), clock), o.length)
 }
 
 // sent notes the newest packet. Packets of one telephone event share their time
@@ -109,7 +109,7 @@ func (o *outbound) place(now time.Time, from origin, p *packet, length uint32) (
 	step := int16(p.seq - o.top)
 	marker = p.marker
 	if from != o.origin || step > maxDropout || step < -maxMisorder {
-		o.seqShift, o.tsShift = o.seq+1-p.seq, o.turn(now)-p.ts
+		o.seqShift, o.tsShift = o.seq+1-p.seq, o.turn(now, from.to.clock())-p.ts
 		o.origin, o.top, o.span = from, p.seq, 0
 		step, marker = 0, true
 	}
@@ -123,7 +123,7 @@ func (o *outbound) place(now time.Time, from origin, p *packet, length uint32) (
 	return seq, ts, marker, true
 }
 
-// samples is a duration on the RTP clock of both laws.
-func samples(d time.Duration) uint32 {
-	return uint32(int64(d) / int64(time.Second/clockRate))
+// samples is a duration on an RTP clock of so many Hz.
+func samples(d time.Duration, clock int) uint32 {
+	return uint32(d.Nanoseconds() / 1000 * int64(clock) / 1_000_000)
 }

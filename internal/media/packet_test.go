@@ -98,7 +98,7 @@ func FuzzPacket(f *testing.F) {
 	f.Add(header(0xB1, 0, 1, 2, 3, 4, 0, 0, 0, 1, 9, 9, 9, 9, 1, 0, 2), true)
 	l := newLine(f)
 	far := l.callee.far()
-	far.Law, far.PayloadType, far.EventPT = PCMA, 8, 96
+	far.Codec, far.PayloadType, far.EventPT = PCMA, 8, 96
 	l.b.Connect(far)
 	sink := &kept{}
 	l.a.TapTo(NewTap(openGate(f), 77, sink))

@@ -41,7 +41,7 @@ type Played struct {
 // do not count as heard.
 //
 // The error is [ErrBusy] if something plays already, [ErrClip] for a clip
-// without audio or with laws of different length.
+// without audio or with codecs of different length.
 func (s *Stream) Play(ctx context.Context, c Clip) (Played, error) {
 	if err := c.check(); err != nil {
 		return Played{}, err
@@ -56,17 +56,22 @@ func (s *Stream) Play(ctx context.Context, c Clip) (Played, error) {
 // Ring sends the ringback tone until ctx ends, and returns context.Cause(ctx).
 // The sending side is its own, as with Play; the error is [ErrBusy] if
 // something plays already.
-func (s *Stream) Ring(ctx context.Context) error { return s.repeat(ctx, ringback()) }
+func (s *Stream) Ring(ctx context.Context) error { return s.repeat(ctx, s.ports.tones.ringback) }
 
 // Wait is Ring with the tone of somebody who is on the line and is to wait.
-func (s *Stream) Wait(ctx context.Context) error { return s.repeat(ctx, waiting()) }
+func (s *Stream) Wait(ctx context.Context) error { return s.repeat(ctx, s.ports.tones.waiting) }
 
-func (s *Stream) repeat(ctx context.Context, t cadence) error {
+func (s *Stream) repeat(ctx context.Context, t tone) error {
+	var codec Codec
+	if far := s.far.Load(); far != nil {
+		codec = far.Codec
+	}
+	c := t.in(codec)
 	if !s.out.claimPlay() {
 		return ErrBusy
 	}
 	defer s.out.release()
-	_, err := s.startPlayback(t.clip()).run(ctx, true)
+	_, err := s.startPlayback(c).run(ctx, true)
 	return err
 }
 
@@ -78,13 +83,14 @@ type playback struct {
 	ts     uint32     // of the next frame
 	last   *agreement // of the frame before; nil if that was not sent
 	played Played
-	buf    [headerSize + frameBytes + sealRoom]byte
+	missed bool // a frame did not leave
+	buf    scratch
 }
 
 func (s *Stream) startPlayback(c Clip) *playback {
 	now := time.Now()
 	return &playback{
-		s: s, clip: c, due: now, ts: s.out.turn(now),
+		s: s, clip: c, due: now, ts: s.out.turn(now, s.far.Load().clock()),
 		played: Played{Length: c.Length(), SSRC: s.ssrc, StartedAt: now},
 	}
 }
@@ -92,19 +98,33 @@ func (s *Stream) startPlayback(c Clip) *playback {
 func (p *playback) run(ctx context.Context, loop bool) (Played, error) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for offset := 0; ; {
+	for i := 0; ; {
 		if err := wait(ctx, timer, time.Until(p.due)); err != nil {
 			return p.end(), err
 		}
-		if offset >= p.clip.size() {
+		if i >= p.count() {
 			if !loop {
+				p.played.Complete = !p.missed
 				return p.end(), nil
 			}
-			offset = 0
+			i = 0
 		}
-		p.send(time.Now(), offset)
-		offset += frameBytes
+		p.send(time.Now(), i)
+		i++
 	}
+}
+
+// count is how many frames the clip has in the codec of now, or in any if it is
+// not there in that one: then they pass in silence.
+func (p *playback) count() int {
+	n := 0
+	if far := p.s.far.Load(); far != nil {
+		n = p.clip.count(far.Codec)
+	}
+	if n == 0 {
+		n = frames(p.clip.size())
+	}
+	return n
 }
 
 func wait(ctx context.Context, timer *time.Timer, d time.Duration) error {
@@ -124,7 +144,6 @@ func wait(ctx context.Context, timer *time.Timer, d time.Duration) error {
 }
 
 func (p *playback) end() Played {
-	p.played.Complete = p.played.Heard == p.played.Length
 	if !p.played.Complete {
 		p.played.EndedAt = time.Now()
 	}
@@ -132,26 +151,27 @@ func (p *playback) end() Played {
 }
 
 // send sends one frame, if it may be sent, and steps the clock in either case.
-func (p *playback) send(now time.Time, offset int) {
+func (p *playback) send(now time.Time, i int) {
+	far := p.s.far.Load()
+	clock := far.clock()
 	if behind := now.Sub(p.due); behind > maxBehind {
 		pause := behind.Truncate(frameTime)
 		p.due = p.due.Add(pause)
-		p.ts += samples(pause)
+		p.ts += samples(pause, clock)
 		p.last = nil
 	}
 	p.played.EndedAt = now
-	far := p.s.far.Load()
-	if p.try(now, far, offset) {
+	if p.try(now, far, i) {
 		p.last = far
-		p.played.Heard += duration(min(frameBytes, p.clip.size()-offset))
+		p.played.Heard += duration(min(frameBytes, max(p.clip.size()-i*frameBytes, 0)))
 	} else {
-		p.last = nil
+		p.last, p.missed = nil, true
 	}
 	p.due = p.due.Add(frameTime)
-	p.ts += frameBytes
+	p.ts += samples(frameTime, clock)
 }
 
-func (p *playback) try(now time.Time, far *agreement, offset int) bool {
+func (p *playback) try(now time.Time, far *agreement, i int) bool {
 	destination := far.destination()
 	if destination == nil {
 		p.s.counts.unsent.Add(1)
@@ -160,8 +180,12 @@ func (p *playback) try(now time.Time, far *agreement, offset int) bool {
 	out := &p.s.out
 	seq := out.seq + 1
 	room := build(p.buf[:], p.last != far, far.PayloadType, seq, p.ts, p.s.ssrc)
-	p.clip.frame(room, offset, far.Law)
-	if p.s.transmit(far, p.buf[:headerSize+frameBytes], destination) != nil {
+	size := p.clip.frame(room, i, far.Codec)
+	if size == 0 {
+		p.s.counts.unsent.Add(1)
+		return false
+	}
+	if p.s.transmit(far, p.buf[:headerSize+size], destination) != nil {
 		p.s.counts.errors.Add(1)
 		if far.Seal != nil {
 			out.seq = seq // what was sealed under it may not be sealed again
@@ -169,7 +193,7 @@ func (p *playback) try(now time.Time, far *agreement, offset int) bool {
 		return false
 	}
 	p.s.counts.sent.Add(1)
-	out.sent(now, seq, p.ts, frameBytes)
+	out.sent(now, seq, p.ts, samples(frameTime, far.clock()))
 	if p.played.Packets == 0 {
 		p.played.FirstSeq = seq
 	}

@@ -116,7 +116,7 @@ func TestTheLawIsThatOfTheMoment(t *testing.T) {
 			l := newLine(t)
 			synctest.Test(t, func(t *testing.T) {
 				far := l.callee.far()
-				far.Law, far.PayloadType = PCMA, 8
+				far.Codec, far.PayloadType = PCMA, 8
 				time.AfterFunc(2*frameTime-1, func() { l.b.Connect(far) })
 				played, err := l.b.Play(t.Context(), c.clip)
 				require.NoError(t, err)
@@ -207,11 +207,11 @@ func TestALatePlayerCatchesUpThreeFramesAndNoMore(t *testing.T) {
 }
 
 func TestTheRingbackToneSoundsOneSecondInFive(t *testing.T) {
-	for _, law := range []Law{PCMU, PCMA} {
+	for _, law := range []Codec{PCMU, PCMA} {
 		t.Run(law.String(), func(t *testing.T) {
 			l := newLine(t)
 			far := l.callee.far()
-			far.Law, far.PayloadType = law, law.static()
+			far.Codec, far.PayloadType = law, law.static(0)
 			l.b.Connect(far)
 			synctest.Test(t, func(t *testing.T) {
 				ctx, end := context.WithCancelCause(t.Context())
@@ -269,9 +269,9 @@ func TestTheWaitingToneIsAShortToneEveryTwoSeconds(t *testing.T) {
 	})
 }
 
-func decode(law Law, codes []byte) []int16 {
+func decode(codec Codec, codes []byte) []int16 {
 	pcm := make([]int16, len(codes))
-	if law == PCMA {
+	if codec == PCMA {
 		g711.DecodeAAll(pcm, codes)
 	} else {
 		g711.DecodeMuAll(pcm, codes)

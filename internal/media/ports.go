@@ -48,8 +48,9 @@ type PortsConfig struct {
 // the odd one above it (RFC 3550 section 11), drawn by chance so that a guess
 // is of no use. Safe for concurrent use.
 type Ports struct {
-	cfg PortsConfig
-	now func() time.Time
+	cfg   PortsConfig
+	now   func() time.Time
+	tones tones
 	// reportEvery is the mean time between two RTCP reports of a stream.
 	reportEvery time.Duration
 
@@ -87,7 +88,7 @@ func NewPorts(cfg PortsConfig) *Ports {
 		cfg.Engine = NewEngine(EngineConfig{})
 	}
 	cfg.Addr = cfg.Addr.Unmap()
-	p := &Ports{cfg: cfg, now: time.Now, reportEvery: reportEvery, used: map[uint16]bool{}}
+	p := &Ports{cfg: cfg, now: time.Now, tones: newTones(), reportEvery: reportEvery, used: map[uint16]bool{}}
 	for port := max(int(cfg.Low)+int(cfg.Low)%2, 2); port+1 <= int(cfg.High); port += 2 {
 		p.free = append(p.free, uint16(port))
 	}

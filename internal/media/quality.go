@@ -21,17 +21,18 @@ type Quality struct {
 // Quality tells how it stands. It may be asked at any time.
 func (s *Stream) Quality() Quality {
 	expected, lost := s.reception.current()
+	clock := s.far.Load().clock()
 	q := Quality{
 		Expected:    expected + s.reception.earlier.expected.Load(),
 		Lost:        lost + s.reception.earlier.lost.Load(),
-		Jitter:      units(s.reception.jitter.Load(), clockRate),
+		Jitter:      units(s.reception.jitter.Load(), clock),
 		RoundTrip:   time.Duration(s.control.trip.Load()),
 		ReportsSent: s.control.sent.Load(),
 	}
 	if told := s.control.told.Load(); told != 0 {
 		q.Reported = true
 		q.FarLoss = float64(told>>32&0xFF) / 256
-		q.FarJitter = units(uint32(told), clockRate)
+		q.FarJitter = units(uint32(told), clock)
 	}
 	return q
 }

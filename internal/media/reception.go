@@ -50,15 +50,22 @@ func (r *reception) take(now time.Time, h *heard) {
 
 // measure brings the jitter up to date (RFC 3550 appendix A.8).
 func (r *reception) measure(now time.Time, h *heard) {
-	transit := uint32(now.UnixNano()/int64(time.Second/clockRate)) - h.ts
+	clock := h.far.clock()
+	transit := ticks(now, clock) - h.ts
 	d := int32(transit - r.transit)
 	first := r.transit == 0
 	r.transit = transit
-	if d = max(d, -d); first || d < 0 || d > clockRate { // a jump of its clock is no jitter
+	if d = max(d, -d); first || d < 0 || int(d) > clock { // a jump of its clock is no jitter
 		return
 	}
 	r.spread += uint32(d) - (r.spread+8)>>4
 	r.jitter.Store(r.spread >> 4)
+}
+
+// ticks is a time on an RTP clock, from an arbitrary beginning.
+func ticks(t time.Time, clock int) uint32 {
+	at := t.UnixNano()
+	return uint32(at/int64(time.Second)*int64(clock)) + uint32(at%int64(time.Second)*int64(clock)/int64(time.Second))
 }
 
 // restart begins with another source; what the one before lost stays counted.

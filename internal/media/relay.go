@@ -14,15 +14,10 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 		s.counts.unsent.Add(1)
 		return
 	}
-	pt, length := to.PayloadType, uint32(len(h.payload))
-	if h.what == event {
-		// Another clock would need another duration and its own time stamps;
-		// both sides agree on 8000 Hz or do without.
-		if to.EventPT <= 0 || to.eventRate() != h.far.eventRate() {
-			s.counts.unmapped.Add(1)
-			return
-		}
-		pt, length = uint8(to.EventPT), uint32(binary.BigEndian.Uint16(h.payload[2:]))
+	pt, length, ok := to.carries(h)
+	if !ok {
+		s.counts.unmapped.Add(1)
+		return
 	}
 	if !s.out.claimRelay() {
 		s.counts.displaced.Add(1)
@@ -37,8 +32,9 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 	room := build(h.scratch[:], marker, pt, seq, ts, s.ssrc)
 	if h.what == event {
 		copy(room, h.payload)
+		rescale(room[2:4], h.far.eventRate(), to.eventRate())
 	} else {
-		convert(room, h.payload, h.law, to.Law)
+		convert(room, h.payload, h.codec, to.Codec)
 	}
 	if s.transmit(to, h.scratch[:headerSize+len(h.payload)], destination) != nil {
 		s.counts.errors.Add(1)
@@ -46,9 +42,23 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 	}
 	s.counts.sent.Add(1)
 	s.counts.relayed.Add(1)
-	if h.what == audio && h.law != to.Law {
+	if h.what == audio && h.codec != to.Codec {
 		s.counts.converted.Add(1)
 	}
+}
+
+// carries returns the payload type that what was heard leaves with, and how long
+// it lasts on the clock of the audio. Not ok: the far end did not agree to it,
+// or nobody here can convert it.
+func (a *agreement) carries(h *heard) (pt uint8, length uint32, ok bool) {
+	if h.what == event {
+		return uint8(a.EventPT), uint32(binary.BigEndian.Uint16(h.payload[2:])), a.EventPT > 0
+	}
+	length = samples(frameTime, a.clock()) // a guess, but for codecs of a byte a sample
+	if h.codec.isLaw() || h.codec == G722 {
+		length = uint32(len(h.payload))
+	}
+	return a.PayloadType, length, h.codec.ConvertsTo(a.Codec)
 }
 
 func (a *agreement) eventRate() int {
@@ -56,4 +66,13 @@ func (a *agreement) eventRate() int {
 		return clockRate
 	}
 	return a.EventRate
+}
+
+// rescale brings the duration of a telephone event from one clock to another.
+func rescale(field []byte, from, to int) {
+	if from == to {
+		return
+	}
+	units := uint64(binary.BigEndian.Uint16(field)) * uint64(to) / uint64(from)
+	binary.BigEndian.PutUint16(field, uint16(min(units, 0xFFFF)))
 }

@@ -35,7 +35,7 @@ type Outbound struct {
 	Converted  uint64 // of the relayed, from one law to the other
 	Displaced  uint64 // not relayed because a notice or a tone was playing
 	Unsent     uint64 // held, or no address known
-	Unmapped   uint64 // telephone events that the far end did not agree to
+	Unmapped   uint64 // what the far end did not agree to: telephone events, or another codec
 	Late       uint64 // from before the moment the relay turned to their source
 	SendErrors uint64 // the network did not take them
 }

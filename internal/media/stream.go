@@ -132,7 +132,7 @@ func (s *Stream) Run(ctx context.Context) error {
 type heard struct {
 	packet
 	what    kind
-	law     Law // of audio
+	codec   Codec // of audio
 	far     *agreement
 	scratch *scratch // to build what is sent of it
 }
@@ -185,7 +185,7 @@ func (s *Stream) accept(now time.Time, data []byte, from netip.AddrPort) (h hear
 
 // agreed reports whether a packet is what was agreed, from where it was agreed.
 func (s *Stream) agreed(now time.Time, h *heard, from netip.AddrPort) bool {
-	h.what, h.law = h.far.kindOf(h.pt)
+	h.what, h.codec = h.far.kindOf(h.pt)
 	if !s.source.accept(h.far, from, &h.packet, h.what != unknown) {
 		s.in.source.Add(1)
 		return false

@@ -11,7 +11,8 @@ type Sink interface{ Send(packet []byte) bool }
 
 // Tap copies what one stream receives to its sinks, behind a gate. Copies keep
 // the sequence number, the timestamp and the marker of the original; they bear
-// the tap's own SSRC and the static payload type of the law they came in.
+// the tap's own SSRC and the static payload type of the codec they came in, or, if
+// it has none, the type that they came with.
 // Telephone events are never copied.
 type Tap struct {
 	// Set by NewTap and Then, then constant.
@@ -91,7 +92,7 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		return
 	}
 	defer t.busy.Store(false)
-	n := copy(build(h.scratch[:], h.marker, h.law.static(), h.seq, h.ts, t.ssrc), h.payload)
+	n := copy(build(h.scratch[:], h.marker, h.codec.static(h.pt), h.seq, h.ts, t.ssrc), h.payload)
 	for _, sink := range t.sinks {
 		if !sink.Send(h.scratch[:headerSize+n]) {
 			t.lost.Add(1)

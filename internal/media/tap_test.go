@@ -39,7 +39,7 @@ func TestACopyIsTheOriginalUnderItsOwnSSRC(t *testing.T) {
 	sink := &kept{}
 	tap := NewTap(openGate(t), 0xC0FFEE, sink)
 	original := packet{marker: true, pt: 96, seq: 65535, ts: 7, ssrc: 1, payload: []byte{1, 2, 3}}
-	tap.offer(time.Now(), &heard{packet: original, what: audio, law: PCMA, scratch: new(scratch)})
+	tap.offer(time.Now(), &heard{packet: original, what: audio, codec: PCMA, scratch: new(scratch)})
 
 	require.Len(t, sink.packets, 1)
 	copied := sink.packets[0]

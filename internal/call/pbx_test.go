@@ -1,0 +1,144 @@
+package call
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"consentgw/internal/config"
+	"consentgw/internal/sdp"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pbx is a target that is written by hand: it answers what a test tells it to,
+// and nothing by itself.
+type pbx struct {
+	*net.UDPConn
+	h     *house
+	seen  map[string]bool // requests that were read, by branch and method
+	media *net.UDPConn    // where it receives
+	seq   int
+}
+
+func udp(h *house) *net.UDPConn {
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback(), 0)))
+	require.NoError(h.t, err)
+	h.t.Cleanup(func() { conn.Close() })
+	deadline, _ := h.ctx.Deadline()
+	require.NoError(h.t, conn.SetReadDeadline(deadline))
+	return conn
+}
+
+// pbx adds a target to the house, before it opens: the first to be tried.
+func (h *house) pbx() *pbx {
+	p := &pbx{UDPConn: udp(h), h: h, seen: map[string]bool{}, media: udp(h)}
+	targets := &h.cfg.Platforms[0].Targets
+	*targets = append(*targets, config.Target{URI: p.uri(""), Priority: 0, Weight: 1})
+	return p
+}
+
+func (p *pbx) uri(user string) string {
+	if user != "" {
+		user += "@"
+	}
+	return "sip:" + user + p.LocalAddr().String()
+}
+
+// message is a request or response as it came.
+type message struct {
+	text string
+	from netip.AddrPort
+}
+
+func (m message) header(name string) string {
+	for line := range strings.SplitSeq(m.text, "\r\n") {
+		if n, v, ok := strings.Cut(line, ":"); ok && strings.EqualFold(n, name) {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+func (m message) body() string {
+	_, body, _ := strings.Cut(m.text, "\r\n\r\n")
+	return body
+}
+
+// reads waits for the next new message that begins so: a request by its method,
+// a response by "SIP/2.0 200".
+func (p *pbx) reads(prefix string) message {
+	p.h.t.Helper()
+	b := make([]byte, 65536)
+	for {
+		n, from, err := p.ReadFromUDPAddrPort(b)
+		require.NoError(p.h.t, err, "the gateway did not send %s", prefix)
+		m := message{string(b[:n]), from}
+		key := m.header("Via") + m.header("CSeq") + strings.SplitN(m.text, "\r\n", 2)[0]
+		if strings.HasPrefix(m.text, prefix) && !p.seen[key] {
+			p.seen[key] = true
+			return m
+		}
+	}
+}
+
+// describes is a description of the pbx with its media at conn.
+func describes(conn *net.UDPConn, change ...func(*sdp.Session)) string {
+	local := sdp.Local{Addr: loopback(), Port: conn.LocalAddr().(*net.UDPAddr).Port, ID: 1, Version: 1}
+	s := sdp.NewOffer(local, []sdp.Codec{sdp.PCMA(), sdp.Event8000()})
+	for _, c := range change {
+		c(s)
+	}
+	return string(s.Marshal())
+}
+
+// replies answers a request; tag is that of To, headers end in CRLF each.
+func (p *pbx) replies(m message, status, tag, headers, body string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "SIP/2.0 %s\r\n", status)
+	for line := range strings.SplitSeq(m.text, "\r\n") {
+		name, _, _ := strings.Cut(line, ":")
+		switch name {
+		case "Via", "From", "Call-ID", "CSeq", "Record-Route":
+			b.WriteString(line + "\r\n")
+		case "To":
+			if tag != "" && !strings.Contains(line, ";tag=") {
+				line += ";tag=" + tag
+			}
+			b.WriteString(line + "\r\n")
+		}
+	}
+	if !strings.Contains(headers, "Contact: ") {
+		headers += fmt.Sprintf("Contact: <sip:pbx@%s>\r\n", p.LocalAddr())
+	}
+	if body != "" {
+		headers += "Content-Type: application/sdp\r\n"
+	}
+	fmt.Fprintf(&b, "%sContent-Length: %d\r\n\r\n%s", headers, len(body), body)
+	_, err := p.WriteToUDPAddrPort([]byte(b.String()), m.from)
+	require.NoError(p.h.t, err)
+}
+
+// asks sends a request within the dialog that invite made with tag.
+func (p *pbx) asks(invite message, method, tag, headers, body string) {
+	p.seq++
+	if !strings.Contains(headers, "Contact: ") {
+		headers += fmt.Sprintf("Contact: <sip:pbx@%s>\r\n", p.LocalAddr())
+	}
+	if body != "" {
+		headers += "Content-Type: application/sdp\r\n"
+	}
+	target := strings.Trim(invite.header("Contact"), "<>")
+	text := fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK-pbx-%s-%d\r\nMax-Forwards: 70\r\nFrom: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n%sContent-Length: %d\r\n\r\n%s",
+		method, target, p.LocalAddr(), method, p.seq, invite.header("To"), tag, invite.header("From"), invite.header("Call-ID"), p.seq, method, headers, len(body), body)
+	_, err := p.WriteToUDPAddrPort([]byte(text), invite.from)
+	require.NoError(p.h.t, err)
+}
+
+// heard waits for a packet of audio at conn.
+func (h *house) heard(conn *net.UDPConn, what string) {
+	h.t.Helper()
+	_, _, err := conn.ReadFromUDPAddrPort(make([]byte, 2048))
+	require.NoError(h.t, err, "nothing was heard %s", what)
+}
