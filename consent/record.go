@@ -59,6 +59,7 @@ type Call struct {
 	ConnectedAt    time.Time `json:"connected_at,omitzero"` // to the platform
 	EndedAt        time.Time `json:"ended_at,omitzero"`
 	EndCause       string    `json:"end_cause,omitempty"`
+	Signalled      Signalled `json:"signalled,omitzero"` // who calls, as the INVITE said
 }
 
 // Terms are the policy under which the question was put, as it stood then.
@@ -163,6 +164,7 @@ func Stamp(t time.Time) time.Time {
 // Clone returns a deep copy.
 func (r *Record) Clone() *Record {
 	c := *r
+	c.Call.Signalled = r.Call.Signalled.clone()
 	c.Purposes = slices.Clone(r.Purposes)
 	c.History = slices.Clone(r.History)
 	c.Legs = r.Legs.clone()

@@ -8,6 +8,7 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/config"
+	"consentgw/internal/headers"
 	"consentgw/internal/media"
 	"consentgw/internal/sdp"
 	"consentgw/sip"
@@ -175,9 +176,10 @@ func (s *Service) newCall(in *sip.Incoming, j journey) *Call {
 	}
 	record := consent.NewRecord(id, s.Node, s.Journal.Name, policy, consent.Call{
 		TrunkCallID: in.CallID(), Direction: "inbound", Trunk: j.trunk.Name, Route: j.name,
-		Platform: j.platform.Name, Called: in.Called(), InvitedAt: s.Now(),
+		Platform: j.platform.Name, Called: in.Called(), InvitedAt: s.Now(), Signalled: j.caller.evidence(),
 	})
-	record.Subject = in.Caller()
+	record.Subject = j.caller.subject()
+	j.passed = headers.Pass(j.platform.PassHeaders, in.Header)
 	return &Call{
 		id: id, svc: s, route: j, rec: record,
 		log:   s.Log.With("record", id),

@@ -10,11 +10,13 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/config"
+	"consentgw/internal/headers"
 	"consentgw/internal/limit"
 	"consentgw/internal/media"
 	"consentgw/internal/route"
 	"consentgw/internal/target"
 	"consentgw/prompts"
+	"consentgw/sip"
 )
 
 // Recorder opens the copies of one call at one recorder. Open refuses without a
@@ -152,18 +154,21 @@ type journey struct {
 	*path
 	plan     *Plan
 	trunk    config.Trunk
-	from, to string // the numbers as the platform shall see them
+	caller   identity
+	from, to string          // the numbers as the platform shall see them
+	passed   []headers.Field // of the caller's INVITE
 }
 
 // find takes an INVITE to its trunk and its route, or says why it may not go on.
 // identities are the names that the sender's certificate proves.
-func (p *Plan) find(source netip.Addr, identities []string, from, to string, now time.Time) (journey, *refusal) {
+func (p *Plan) find(source netip.Addr, identities []string, who sip.Identity, to string, now time.Time) (journey, *refusal) {
 	j := journey{plan: p}
 	var ok bool
 	if j.trunk, ok = p.table.Trunk(source.Unmap(), identities); !ok {
 		return j, refuseUnknownTrunk
 	}
-	choice, ok := p.table.Match(j.trunk.Name, from, to, now)
+	j.caller = identify(who, j.trunk)
+	choice, ok := p.table.Match(j.trunk.Name, j.caller.number, to, now)
 	if !ok {
 		return j, refuseNoRoute
 	}

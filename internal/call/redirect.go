@@ -24,6 +24,7 @@ func (c *Call) wayTo(t *target.Hop) way {
 
 func (c *Call) leadTo(l target.Lead) way {
 	w := way{uri: l.URI, place: l.Place, target: l.Target}
+	w.target.Host = "" // where it leads is what the request URI is to say
 	if !l.User {
 		w.called = c.route.to
 	}

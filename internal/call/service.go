@@ -67,7 +67,7 @@ func New(cfg Config) *Service {
 // legs, the relay and the recordings have ended. It answers in whatever way is
 // due, so it has nothing to return.
 func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
-	j, refusal := s.inForce.Load().find(in.Source().Addr(), in.Identities(), in.Caller(), in.Called(), s.Now())
+	j, refusal := s.inForce.Load().find(in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
 	if refusal != nil {
 		s.refuse(in, j.trunk.Name, refusal)
 		return

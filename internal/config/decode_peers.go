@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"consentgw/internal/headers"
 	"consentgw/internal/number"
 )
 
@@ -20,6 +21,7 @@ func (r *reader) trunk(n *node) Trunk {
 		Codecs:    r.distinct(n.list("codecs"), oneOf("PCMA", "PCMU")),
 		SRTP:      r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 		NAT:       parsed(r, n.get("nat"), true, parseBool),
+		Identity:  r.text(n.get("identity"), IdentityTrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
 		Country:   r.text(n.get("country"), "", checkPlan),
 		Normalize: r.text(n.get("normalize"), "off", oneOf("off", NormalizeE164)),
 	}
@@ -84,13 +86,16 @@ func (r *reader) inClear(p *node) {
 }
 
 func (r *reader) platform(n *node) Platform {
-	return Platform{
+	p := Platform{
 		Name:        r.text(n.get("name"), "", checkName),
 		Destination: r.destination(n),
-		Headers:     r.text(n.get("headers"), "generic", oneOf("generic", "genesys", "nice", "amazon", "twilio", "audiocodes")),
+		Headers:     r.text(n.get("headers"), "generic", oneOf(headers.PresetNames()...)),
+		Identity:    r.text(n.get("identity"), IdentityUntrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
 		SRTP:        r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 		Transfers:   r.transfers(n.get("transfers")),
 	}
+	r.passing(&p, n)
+	return p
 }
 
 // destination reads the keys of whoever can be dialed.
@@ -114,6 +119,23 @@ func (r *reader) destination(n *node) Destination {
 	return d
 }
 
+// checkFromHost accepts what may stand in From: RFC 3261 section 19.1.1 allows no
+// port there.
+func checkFromHost(s string) error {
+	port := strings.LastIndexByte(s, ':') > strings.LastIndexByte(s, ']')
+	return demand(checkHost(s) == nil && !port, "must be a host without a port, such as gw.example.com or 203.0.113.10, an IPv6 address in brackets")
+}
+
+// passing reads which headers go to the platform besides those of the consent.
+func (r *reader) passing(p *Platform, n *node) {
+	preset, _ := headers.PresetOf(p.Headers)
+	p.UserToUser = parsed(r, n.get("user_to_user"), preset.UUI, parseBool)
+	if p.UserToUser && preset.NoUUI {
+		r.fail(n.get("user_to_user"), "must be false: %s does not read User-to-User", preset.Name)
+	}
+	p.PassHeaders = r.distinct(n.list("pass_headers"), func(name string) error { return preset.Takes(name, p.UserToUser) })
+}
+
 // checkFailure: 1xx and 2xx are no failures.
 var checkFailure = matching(regexp.MustCompile(`^([3-6]([0-9]{2}|xx)|timeout)$`),
 	"must be a status code from 300 to 699, a class of them such as 5xx, or timeout")
@@ -134,7 +156,7 @@ func (r *reader) target(n *node) Target {
 		Transport: r.text(n.get("transport"), "", oneOf("udp", "tcp", "tls")),
 		SRV:       parsed(r, n.get("srv"), false, parseBool),
 		Auth:      r.auth(n.get("auth"), ""),
-		FromHost:  r.text(n.get("from_host"), "", checkAdvertise),
+		FromHost:  r.text(n.get("from_host"), "", checkFromHost),
 		Host:      r.text(n.get("host"), "", checkAdvertise),
 		TLS:       r.targetTLS(n.get("tls")),
 	}

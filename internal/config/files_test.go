@@ -76,7 +76,7 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 			MediaTimeout{First: time.Minute, Silence: 5 * time.Minute, Hold: time.Hour},
 		},
 		Trunks: []Trunk{{Name: "carrier-a", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, MaxCalls: 2000,
-			SRTP: "off", NAT: true, Normalize: "off"}},
+			SRTP: "off", NAT: true, Identity: "trusted", Normalize: "off"}},
 		Platforms: []Platform{{
 			Name: "contact-center",
 			Destination: Destination{
@@ -88,7 +88,7 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 				AnswerTimeout: 30 * time.Second,
 				FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
 			},
-			Headers: "generic", SRTP: "off",
+			Headers: "generic", SRTP: "off", Identity: "untrusted",
 			Transfers: Transfers{By: []string{"agent"}},
 		}},
 		Recorders: []Recorder{{

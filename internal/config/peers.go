@@ -31,6 +31,9 @@ type Trunk struct {
 	// NAT lets media come from another address than SDP names, that of the
 	// signalling, or from another port. Default true.
 	NAT bool
+	// Identity says whether what the trunk asserts of its callers is believed:
+	// IdentityTrusted, the default and the meaning of empty, or IdentityUntrusted.
+	Identity string
 	// Country, by its code of ISO 3166, says how the trunk's national numbers are
 	// to be read. Empty: not known.
 	Country string
@@ -44,6 +47,13 @@ const (
 	SRTPOff      = "off"
 	SRTPOptional = "optional"
 	SRTPRequired = "required"
+)
+
+// The values of Trunk.Identity and Platform.Identity: within the trust domain of
+// RFC 3325, or not.
+const (
+	IdentityTrusted   = "trusted"
+	IdentityUntrusted = "untrusted"
 )
 
 // NormalizeE164 is the one value of Trunk.Normalize that does something.
@@ -68,6 +78,15 @@ type Platform struct {
 	Headers string
 	// SRTP is off, the default and the meaning of empty, optional or required.
 	SRTP string
+	// UserToUser sends the consent in a User-to-User header as well. The default
+	// is the preset's.
+	UserToUser bool
+	// PassHeaders are headers of the caller's INVITE that go on to the platform.
+	PassHeaders []string
+	// Identity says whether the platform is told who calls if the caller asked
+	// that it be told to nobody beyond those who must know: IdentityTrusted, with
+	// that wish, or IdentityUntrusted, the default and the meaning of empty.
+	Identity string
 	// Transfers says where the platform may lead its calls.
 	Transfers Transfers
 }
@@ -94,7 +113,8 @@ type Target struct {
 	SRV bool
 	// Auth answers the target's challenges; nil: they are failures.
 	Auth *Auth
-	// FromHost stands in From instead of our address: host or host:port.
+	// FromHost stands in From instead of our address: a host without a port, which
+	// From must not have (RFC 3261 section 19.1.1).
 	FromHost string
 	// Host stands in To and the request URI instead of the URI's host and port:
 	// host or host:port.

@@ -62,7 +62,7 @@ func trunkKeys() *shape {
 			may("realm", single()),
 		)),
 		may("max_calls", single()), may("max_cps", single()),
-		may("codecs", listOf(single())), may("srtp", single()), may("nat", single()),
+		may("codecs", listOf(single())), may("srtp", single()), may("nat", single()), may("identity", single()),
 		may("country", single()), may("normalize", single()),
 	)
 }
@@ -74,7 +74,8 @@ func platformKeys() *shape {
 		may("options", block(may("every", single()), may("down_after", single()), may("up_after", single()))),
 		may("answer_timeout", single()),
 		may("failover_on", listOf(single())),
-		may("headers", single()), may("srtp", single()),
+		may("headers", single()), may("user_to_user", single()), may("pass_headers", listOf(single())),
+		may("identity", single()), may("srtp", single()),
 		may("transfers", block(may("by", listOf(single())), may("to", listOf(single())))),
 	)
 }

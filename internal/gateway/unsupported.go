@@ -17,12 +17,6 @@ func unsupported(cfg *config.Config) error {
 			problems = append(problems, fmt.Errorf(format+" is not supported yet", args...))
 		}
 	}
-	for _, p := range cfg.Platforms {
-		refuse(p.Headers != "" && p.Headers != "generic", "platform %q: headers: %s", p.Name, p.Headers)
-		for _, t := range p.Targets {
-			refuse(t.FromHost != "" || t.Host != "", "platform %q: host and from_host of a target", p.Name)
-		}
-	}
 	for name, s := range map[string]config.Side{"trunk": cfg.Listen.Trunk, "platform": cfg.Listen.Platform, "recorder": cfg.Listen.Recorder} {
 		refuse(s.Advertise != config.Advertise{}, "listen.%s.advertise", name)
 	}
