@@ -129,6 +129,9 @@ type Copies struct {
 	SSRC    uint32 `json:"ssrc"`
 	Packets uint64 `json:"packets"` // handed to the network
 	Lost    uint64 `json:"lost"`    // the network did not take them
+	// Codec and PayloadType are those of the last copy.
+	Codec       string `json:"codec,omitempty"`
+	PayloadType uint8  `json:"payload_type,omitempty"`
 }
 
 // Pause is a stretch without copies inside a recording.

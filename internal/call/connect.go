@@ -79,7 +79,7 @@ func (c *Call) tryPlatform(ctx context.Context, w way) error {
 		c.rec.Call.PlatformCallID = callID // a platform may ask for the consent while it rings
 		c.rec.Note(c.now(), "dialing", w.place)
 		c.ringAgain()
-		offer = c.agent.offer(c.asked.agreed)
+		offer = c.agent.offer(c.asked, c.route.trunk.Codecs)
 		told = c.present(w.target)
 		c.search.said = c.rec.Outcome
 		c.publish()
@@ -91,7 +91,7 @@ func (c *Call) tryPlatform(ctx context.Context, w way) error {
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
-		Auth: credentials(w.target), TLS: clientTLS(w.target),
+		Auth: credentials(w.target), TLS: clientTLS(w.target, w.certified),
 		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
 	})
 	if err != nil {

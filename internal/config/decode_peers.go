@@ -18,7 +18,7 @@ func (r *reader) trunk(n *node) Trunk {
 		MaxCalls:  parsed(r, n.get("max_calls"), 0, whole(0, 1_000_000)),
 		MaxCPS:    parsed(r, n.get("max_cps"), 0, parseRate),
 		Auth:      r.auth(n.get("auth"), "consentgw"),
-		Codecs:    r.distinct(n.list("codecs"), oneOf("PCMA", "PCMU")),
+		Codecs:    r.codecs(n),
 		SRTP:      r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 		NAT:       parsed(r, n.get("nat"), true, parseBool),
 		Identity:  r.text(n.get("identity"), IdentityTrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
@@ -30,9 +30,6 @@ func (r *reader) trunk(n *node) Trunk {
 	}
 	for _, name := range r.distinct(n.get("tls").list("names"), checkDomain) {
 		t.TLSNames = append(t.TLSNames, strings.ToLower(name))
-	}
-	if codecs := n.get("codecs"); codecs != nil && codecs.kind == list && len(codecs.items) == 0 {
-		r.fail(codecs, "is empty: no call could be agreed on; leave it out for all codecs")
 	}
 	if t.Normalize == NormalizeE164 {
 		r.needs(n, "country", "normalize e164 needs to know where the trunk's national numbers belong")
@@ -106,9 +103,13 @@ func (r *reader) destination(n *node) Destination {
 			Every:     parsed(r, options.get("every"), 30*time.Second, pingEvery),
 			DownAfter: parsed(r, options.get("down_after"), 3, whole(1, 100)),
 			UpAfter:   parsed(r, options.get("up_after"), 1, whole(1, 100)),
+			DownOn:    []string{"503"},
 		},
 		AnswerTimeout: parsed(r, n.get("answer_timeout"), 30*time.Second, duration(100*time.Millisecond, 10*time.Minute)),
 		FailoverOn:    FailoverOn{"408", "5xx", failoverTimeout},
+	}
+	if options.has("down_on") {
+		d.Options.DownOn = append([]string{}, r.distinct(options.list("down_on"), checkDown)...)
 	}
 	if n.has("failover_on") {
 		d.FailoverOn = append(FailoverOn{}, r.distinct(n.list("failover_on"), checkFailure)...)
@@ -139,6 +140,10 @@ func (r *reader) passing(p *Platform, n *node) {
 // checkFailure: 1xx and 2xx are no failures.
 var checkFailure = matching(regexp.MustCompile(`^([3-6]([0-9]{2}|xx)|timeout)$`),
 	"must be a status code from 300 to 699, a class of them such as 5xx, or timeout")
+
+// checkDown: 2xx is what one hopes for.
+var checkDown = matching(regexp.MustCompile(`^[3-6]([0-9]{2}|xx)$`),
+	"must be a status code from 300 to 699, or a class of them such as 5xx")
 
 // pingEvery is a duration, or zero for no pings; in between they would flood.
 func pingEvery(s string) (time.Duration, error) {
@@ -233,4 +238,16 @@ func (u uriParts) searchable() error {
 		return errors.New("needs a uri without a port: the SRV records say the port")
 	}
 	return nil
+}
+
+// codecs are those of a trunk, by their names in SDP.
+func (r *reader) codecs(n *node) []string {
+	if codecs := n.get("codecs"); codecs != nil && codecs.kind == list && len(codecs.items) == 0 {
+		r.fail(codecs, "is empty: no call could be agreed on; leave it out for all codecs")
+	}
+	list := r.distinct(n.list("codecs"), oneOf("PCMA", "PCMU", "G722", "opus"))
+	for i := range list {
+		list[i] = strings.ToUpper(list[i])
+	}
+	return list
 }

@@ -23,8 +23,9 @@ type Trunk struct {
 	// MaxCPS is how many calls per second the trunk may begin, with a burst of
 	// one second; 0, the default, is no limit.
 	MaxCPS float64
-	// Codecs are those that are agreed on, PCMA and PCMU, in our order of
-	// preference. Empty, the default: both, in the order of the caller.
+	// Codecs are those that are agreed on, PCMA, PCMU, G722 and OPUS, in our order
+	// of preference, and no others. Empty, the default: PCMA and PCMU in the order
+	// of the caller, then the other two, then whatever the caller offers.
 	Codecs []string
 	// SRTP is off, the default and the meaning of empty, optional or required.
 	SRTP string
@@ -131,6 +132,18 @@ type OptionsPing struct {
 	// DownAfter failures in a row take a target down, UpAfter answers in a row
 	// bring it back. Defaults 3 and 1.
 	DownAfter, UpAfter int
+	// DownOn lists the answers that mean that the target takes no calls: status
+	// codes and classes of them. Nil is the default, 503. With every other answer,
+	// also one that knows no OPTIONS, the target is alive.
+	DownOn []string
+}
+
+// Alive reports whether a final answer to OPTIONS means that calls are taken.
+func (o OptionsPing) Alive(code int) bool {
+	if o.DownOn == nil {
+		return code != 503
+	}
+	return !FailoverOn(o.DownOn).Has(code)
 }
 
 // FailoverOn lists failures: status codes ("408"), classes of them ("5xx") and

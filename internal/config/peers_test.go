@@ -62,7 +62,9 @@ func TestOneMistakeInTheNodeAndItsSidesIsOneFindingAtItsPlace(t *testing.T) {
 			[]string{`56:14: error: trunks[1].tls.names: needs a tls: address in listen.trunk.sip and listen.trunk.tls.client_auth, optional or required: otherwise no carrier shows its certificate`}},
 		{"an advertised URI", "sip: sip.example.com ", "sip: sip:sip.example.com ",
 			[]string{`26:12: error: listen.trunk.advertise.sip: must be a host or host:port, such as 203.0.113.10 or sip.example.com:5060, an IPv6 address in brackets; it is "sip:sip.example.com"`}},
-		{"an advertised port", "sip: sip.example.com ", "sip: \"[2001:db8::1]:5060\" ", nil},
+		{"one advertised port of several", "sip: sip.example.com ", "sip: \"[2001:db8::1]:5060\" ",
+			[]string{`27:12: error: listen.trunk.advertise.sip: names one port, and listen.trunk.sip has several: leave the port out`}},
+		{"an advertised address", "sip: sip.example.com ", "sip: \"[2001:db8::1]\" ", nil},
 		{"an advertised port that is none", "sip: sip.example.com ", "sip: sip.example.com:0 ",
 			[]string{`26:12: error: listen.trunk.advertise.sip: must have a port from 1 to 65535, or none; it is "sip.example.com:0"`}},
 		{"an advertised address that leads nowhere", "sip: sip.example.com ", "sip: 0.0.0.0 ",
@@ -75,7 +77,7 @@ func TestOneMistakeInTheNodeAndItsSidesIsOneFindingAtItsPlace(t *testing.T) {
 
 func TestOneMistakeInATrunkIsOneFindingAtItsPlace(t *testing.T) {
 	runFull(t, []mistake{
-		{"a codec", "codecs: [PCMA, PCMU]", "codecs: [PCMA, G722]", []string{`48:20: error: trunks[0].codecs[1]: must be PCMA or PCMU; it is "G722"`}},
+		{"a codec", "codecs: [PCMA, PCMU]", "codecs: [PCMA, G729]", []string{`48:20: error: trunks[0].codecs[1]: must be PCMA, PCMU, G722 or opus; it is "G729"`}},
 		{"a codec twice", "codecs: [PCMA, PCMU]", "codecs: [PCMA, PCMA]", []string{`48:20: error: trunks[0].codecs[1]: is listed twice`}},
 		{"no codec", "codecs: [PCMA, PCMU]", "codecs: []",
 			[]string{`48:13: error: trunks[0].codecs: is empty: no call could be agreed on; leave it out for all codecs`}},

@@ -31,6 +31,7 @@ func (r *reader) relate(c *Config, root *node) {
 	r.siprecAddress(c, root)
 	r.exposed(c, root)
 	r.keysInClear(c, root)
+	r.advertised(c, root)
 }
 
 // named collects the names of a list and refuses the second of two equal ones.
