@@ -35,6 +35,7 @@ type desk struct {
 	rings  time.Duration // before it picks up
 	lift   chan struct{} // rings until this is closed; nil: for the time above
 	codecs []sdp.Codec
+	srtp   *phone.SRTP // nil: in clear
 	// password that it asks the gateway for; empty: none
 	password string
 
@@ -72,7 +73,7 @@ func (d *desk) open() error {
 		return nil
 	}
 	var err error
-	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, Ring: d.ring, Options: d.alive})
+	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, SRTP: d.srtp, Ring: d.ring, Options: d.alive})
 	return err
 }
 
