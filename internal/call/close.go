@@ -107,6 +107,8 @@ func endCause(err error) string {
 		return by + " was lost"
 	case errors.Is(err, sip.ErrCancelled):
 		return "caller cancelled"
+	case errors.Is(err, errMedia):
+		return errMedia.Error()
 	case errors.Is(err, errHungUpByAPI), errors.Is(err, errPanic):
 		return err.Error()
 	case errors.Is(err, context.Canceled):

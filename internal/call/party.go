@@ -76,14 +76,30 @@ func (c *Call) newParty(name string, ports *media.Ports, signalled netip.Addr) (
 	return p, nil
 }
 
-// listen runs the packet loop until hush.
-func (p *party) listen(guard func(func())) {
+// listen runs the packet loop of p until hush. Should it end by itself, so does
+// the call.
+func (c *Call) listen(p *party) {
 	p.stopped = make(chan struct{})
 	go func() {
 		defer close(p.stopped)
-		guard(func() { p.stream.Run(p.running) })
+		c.guard(func() {
+			err := p.stream.Run(p.running)
+			if p.running.Err() != nil {
+				return
+			}
+			var failure *media.PanicError
+			if errors.As(err, &failure) {
+				c.log.Error("media failed", "party", p.name, "error", err, "stack", failure.Stack)
+			} else {
+				c.log.Error("media failed", "party", p.name, "error", err)
+			}
+			c.end(fmt.Errorf("%w: %w", errMedia, err))
+		})
 	}()
 }
+
+// errMedia: nobody reads the packets of a party any more.
+var errMedia = errors.New("media failed")
 
 // hush ends the packet loop, waits for it and gives the ports back.
 func (p *party) hush() {

@@ -49,6 +49,7 @@ type phone struct {
 	conn *net.UDPConn
 	addr netip.AddrPort
 	rtp.Header
+	seal, open func([]byte) []byte // SRTP; nil: in clear
 }
 
 func newPhone(t testing.TB) *phone {
@@ -102,6 +103,9 @@ func (p *phone) event(pt uint8, ts uint32, key byte, end bool, duration uint16) 
 
 func (p *phone) send(to netip.AddrPort, data []byte) {
 	p.t.Helper()
+	if p.seal != nil {
+		data = p.seal(data)
+	}
 	_, err := p.conn.WriteToUDPAddrPort(data, to)
 	require.NoError(p.t, err)
 }
@@ -146,6 +150,9 @@ func (p *phone) raw() [][]byte {
 }
 
 func (p *phone) read(data []byte) rtp.Packet {
+	if p.open != nil {
+		data = p.open(data)
+	}
 	var packet rtp.Packet
 	require.NoError(p.t, packet.Unmarshal(data))
 	require.EqualValues(p.t, 2, packet.Version)

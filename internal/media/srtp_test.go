@@ -366,3 +366,51 @@ func BenchmarkRelaySRTP(b *testing.B) {
 		})
 	}
 }
+
+// farOf is far, and with keys the phone speaks SRTP from now on. It may say what
+// no sealer of ours would.
+func (p *phone) farOf(keys bool, suite sdp.Suite) Far {
+	far := p.far()
+	if !keys {
+		return far
+	}
+	ours, theirs := newKey(p.t, suite), newKey(p.t, suite)
+	var err error
+	far.Seal, err = NewSealer(suite, ours)
+	require.NoError(p.t, err)
+	far.Open, err = NewOpener(suite, []sdp.Key{theirs})
+	require.NoError(p.t, err)
+	out, err := newContext(suite, theirs)
+	require.NoError(p.t, err)
+	in, err := newContext(suite, ours)
+	require.NoError(p.t, err)
+	p.seal = func(data []byte) []byte {
+		sealed, err := out.EncryptRTP(nil, data, nil)
+		if err != nil {
+			return data // no RTP
+		}
+		return sealed
+	}
+	p.open = func(data []byte) []byte {
+		plain, err := in.DecryptRTP(nil, data, nil)
+		require.NoError(p.t, err)
+		return plain
+	}
+	return far
+}
+
+// FuzzSealed throws datagrams at a stream with keys: whatever they are, nothing
+// of them is heard.
+func FuzzSealed(f *testing.F) {
+	l := newLine(f)
+	e := secure(f, l.a, l.caller.far(), sdp.AEAD128)
+	f.Add(e.says.seal(l.caller.voice(frameOf(1)), 0)[:40])
+	f.Add(header(0x90, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9))
+	f.Add(header(0xBF, 101))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l.callee.t = t
+		l.says(data)
+		assert.Empty(t, l.callee.got())
+		assert.Zero(t, l.a.Stats().Received)
+	})
+}

@@ -114,9 +114,10 @@ func (s *Stream) TapTo(t *Tap) { s.tap.Store(t) }
 // Run lets the engine handle the packets of this stream; once, else
 // [ErrRunning]. It ends with ctx, and then returns context.Cause(ctx); or with a
 // socket that is closed or broken; or at once if the system has no means to
-// read it. When it returns nothing of the stream is touched any more. ICMP
-// errors are survived and counted.
-func (s *Stream) Run(ctx context.Context) error {
+// read it; or with a [PanicError] if its packets brought about a panic, which
+// ends no other stream. When it returns nothing of the stream is touched any
+// more. ICMP errors are survived and counted.
+func (s *Stream) Run(ctx context.Context) (err error) {
 	if s.life.running.Swap(true) {
 		return ErrRunning
 	}
@@ -125,6 +126,11 @@ func (s *Stream) Run(ctx context.Context) error {
 	reporting, end := context.WithCancel(ctx)
 	defer end()
 	reports.Go(func() { s.reportUntil(reporting) })
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+	}()
 	return s.ports.cfg.Engine.run(ctx, s)
 }
 
