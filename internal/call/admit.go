@@ -130,7 +130,6 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 		return c.portsRefusal(err)
 	}
 	caller.laws = lawsOf(c.route.trunk.Codecs)
-	caller.secure(srtpPolicy(c.route.trunk.SRTP))
 	if err := caller.begin(offer); err != nil {
 		caller.stream.Close()
 		return mediaRefusal(err)
@@ -140,7 +139,6 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 		caller.stream.Close()
 		return c.portsRefusal(err)
 	}
-	agent.policy = srtpPolicy(c.route.platform.SRTP)
 	c.asked, c.agent = caller, agent
 	return nil
 }

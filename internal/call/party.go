@@ -71,6 +71,7 @@ func (c *Call) newParty(name string, ports *media.Ports, signalled netip.Addr) (
 	p.pressed.onward = make(chan info, cap(p.info))
 	local := ports.Public(stream.Local())
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}
+	p.secure(c.srtpOf(ports))
 	p.running, p.stop = context.WithCancel(context.Background())
 	p.early, p.began = context.WithCancel(p.running)
 	return p, nil

@@ -25,6 +25,14 @@ type protection struct {
 	open   *media.Opener
 }
 
+// srtpOf is the policy of the side that has these ports.
+func (c *Call) srtpOf(ports *media.Ports) sdp.SRTP {
+	if ports == c.svc.TrunkPorts {
+		return srtpPolicy(c.route.trunk.SRTP)
+	}
+	return srtpPolicy(c.route.platform.SRTP)
+}
+
 func srtpPolicy(word string) sdp.SRTP {
 	switch word {
 	case config.SRTPOptional:
