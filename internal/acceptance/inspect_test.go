@@ -86,8 +86,8 @@ func (s *site) idle(goroutines float64) metrics {
 		}
 		return m != nil && m.sum("consentgw_calls_active") == 0 && m.usedPorts() == 0 && m["go_goroutines"] <= goroutines+grown
 	}, func() string {
-		return fmt.Sprintf("%v calls, %v ports, %v goroutines of %v at most",
-			m.sum("consentgw_calls_active"), m.usedPorts(), m["go_goroutines"], goroutines+grown)
+		return fmt.Sprintf("%v calls, %v ports, %v goroutines of %v at most:\n%s",
+			m.sum("consentgw_calls_active"), m.usedPorts(), m["go_goroutines"], goroutines+grown, s.gateway.goroutines())
 	})
 	calls, err := s.api.Calls(s.ctx)
 	require.NoError(s.t, err)
