@@ -208,12 +208,18 @@ func (v *conversation) talks(packets int) error {
 // hangsUp ends the call from the caller's side and returns its record.
 func (v *conversation) hangsUp() *consent.Record {
 	v.t.Helper()
-	v.callerDropped = v.socketAt(v.caller.Far()).dropped
-	if v.agent != nil {
-		v.agentDropped = v.socketAt(v.agent.line.Far()).dropped
-	}
+	v.callerDropped, v.agentDropped = v.dropped()
 	require.NoError(v.t, v.caller.Hangup(v.ctx))
 	return v.finished(v.id)
+}
+
+// dropped is how many packets of each party the kernel threw away so far.
+func (v *conversation) dropped() (caller, agent int) {
+	v.t.Helper()
+	if v.agent != nil {
+		agent = v.socketAt(v.agent.line.Far()).dropped
+	}
+	return v.socketAt(v.caller.Far()).dropped, agent
 }
 
 // hushed switches both microphones off and waits until every packet that has
