@@ -99,10 +99,8 @@ func (v *conversation) checkRecorded(r *consent.Record) {
 	checkCopies(t, windowOf(r), v.agentDropped, v.agent.line.Sent(), agent)
 	w := windowOf(r)
 	if r.Withdrawal != nil && r.Withdrawal.Method == "key" {
-		// What the caller said before the key reached the gateway before it,
-		// and what was said after the key reached it after.
+		// What the caller said before the key reached the gateway before it.
 		w.surely = v.pressedLast()
-		w.closed = w.surely
 	}
 	checkCopies(t, w, v.callerDropped, v.caller.Sent(), caller)
 }
