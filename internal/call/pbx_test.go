@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"consentgw/internal/config"
@@ -16,10 +17,11 @@ import (
 // and nothing by itself.
 type pbx struct {
 	*net.UDPConn
-	h     *house
-	seen  map[string]bool // requests that were read, by branch and method
-	media *net.UDPConn    // where it receives
-	seq   int
+	h      *house
+	seen   map[string]bool // requests that were read, by branch and method
+	unread []message
+	media  *net.UDPConn // where it receives
+	seq    int
 }
 
 func udp(h *house) *net.UDPConn {
@@ -71,15 +73,25 @@ func (m message) body() string {
 func (p *pbx) reads(prefix string) message {
 	p.h.t.Helper()
 	b := make([]byte, 65536)
+	for i, m := range p.unread {
+		if strings.HasPrefix(m.text, prefix) {
+			p.unread = slices.Delete(p.unread, i, i+1)
+			return m
+		}
+	}
 	for {
 		n, from, err := p.ReadFromUDPAddrPort(b)
 		require.NoError(p.h.t, err, "the gateway did not send %s", prefix)
 		m := message{string(b[:n]), from}
 		key := m.header("Via") + m.header("CSeq") + strings.SplitN(m.text, "\r\n", 2)[0]
-		if strings.HasPrefix(m.text, prefix) && !p.seen[key] {
-			p.seen[key] = true
+		if p.seen[key] {
+			continue
+		}
+		p.seen[key] = true
+		if strings.HasPrefix(m.text, prefix) {
 			return m
 		}
+		p.unread = append(p.unread, m)
 	}
 }
 

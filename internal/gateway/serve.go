@@ -36,7 +36,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 		side    side
 		handler sip.Handler
 	}{
-		{g.sides.platform, g.notRouted()},
+		{g.sides.platform, g.platformHandler(callsCtx)},
 		{g.sides.recorder, g.notRouted()},
 		{g.sides.trunk, g.trunkHandler(callsCtx)},
 	} {
@@ -97,6 +97,19 @@ func (g *Gateway) trunkHandler(calls context.Context) sip.Handler {
 		Invite:  func(_ context.Context, in *sip.Incoming) { g.calls.Serve(calls, in) },
 		Options: g.options,
 	}
+}
+
+// platformHandler takes calls that take over others (RFC 3891), and no more.
+func (g *Gateway) platformHandler(calls context.Context) sip.Handler {
+	h := g.notRouted()
+	otherwise := h.Invite
+	h.Invite = func(ctx context.Context, in *sip.Incoming) {
+		if !g.calls.Replace(calls, in) {
+			otherwise(ctx, in)
+		}
+	}
+	h.Supported = []string{"replaces"}
+	return h
 }
 
 // notRouted serves the sides on which no call arrives.
