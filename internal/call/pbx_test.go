@@ -148,6 +148,32 @@ func (p *pbx) asks(invite message, method, tag, headers, body string) {
 	require.NoError(p.h.t, err)
 }
 
+// invites sends an INVITE of its own to the platform's side of the gateway, and
+// returns the final response, acknowledged.
+func (p *pbx) invites(headers, body string) message {
+	p.seq++
+	to := p.h.svc.Platform.Addrs()[0].AddrPort
+	send := func(method, tag, body string) {
+		kind := ""
+		if body != "" {
+			kind = "Content-Type: application/sdp\r\n"
+		}
+		text := fmt.Sprintf("%s sip:gw@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK-own-%d%s\r\nMax-Forwards: 70\r\nFrom: <sip:b@%s>;tag=own%d\r\nTo: <sip:gw@%s>%s\r\nCall-ID: own-%d@pbx\r\nCSeq: 1 %s\r\nContact: <sip:b@%s>\r\n%s%sContent-Length: %d\r\n\r\n%s",
+			method, to, p.LocalAddr(), p.seq, tag, p.LocalAddr(), p.seq, to, tag, p.seq, method, p.LocalAddr(), headers, kind, len(body), body)
+		_, err := p.WriteToUDPAddrPort([]byte(text), to)
+		require.NoError(p.h.t, err)
+	}
+	send("INVITE", "", body)
+	for {
+		m := p.reads("SIP/2.0 ")
+		if !strings.HasPrefix(m.text, "SIP/2.0 1") {
+			_, tag, _ := strings.Cut(m.header("To"), ";tag=")
+			send("ACK", ";tag="+tag, "")
+			return m
+		}
+	}
+}
+
 // heard waits for a packet of audio at conn.
 func (h *house) heard(conn *net.UDPConn, what string) {
 	h.t.Helper()
