@@ -58,6 +58,7 @@ type Call struct {
 	ConnectedAt    time.Time `json:"connected_at,omitzero"` // to the platform
 	EndedAt        time.Time `json:"ended_at,omitzero"`
 	EndCause       string    `json:"end_cause,omitempty"`
+	Signalled      Signalled `json:"signalled,omitzero"` // who calls, as the INVITE said
 }
 
 // Terms are the policy under which the question was put, as it stood then.
@@ -127,6 +128,9 @@ type Copies struct {
 	SSRC    uint32 `json:"ssrc"`
 	Packets uint64 `json:"packets"` // handed to the network
 	Lost    uint64 `json:"lost"`    // the network did not take them
+	// Codec and PayloadType are those of the last copy.
+	Codec       string `json:"codec,omitempty"`
+	PayloadType uint8  `json:"payload_type,omitempty"`
 }
 
 // Pause is a stretch without copies inside a recording.
@@ -162,6 +166,7 @@ func Stamp(t time.Time) time.Time {
 // Clone returns a deep copy.
 func (r *Record) Clone() *Record {
 	c := *r
+	c.Call.Signalled = r.Call.Signalled.clone()
 	c.Purposes = slices.Clone(r.Purposes)
 	c.History = slices.Clone(r.History)
 	c.Recordings = slices.Clone(r.Recordings)

@@ -76,7 +76,7 @@ func (n *Notice) Prompt(name string) *Prompt { return n.prompts[name] }
 
 // InOpus reports whether the notice can be played in Opus: either all of its
 // prompts have that form, or none has.
-func (n *Notice) InOpus() bool { return n.prompts[Ask].Opus != nil }
+func (n *Notice) InOpus() bool { p := n.prompts[Ask]; return p != nil && p.Opus != nil }
 
 // Prompts returns the prompts there are, in the order of Names.
 func (n *Notice) Prompts() []*Prompt {

@@ -1,8 +1,7 @@
 package sip
 
 import (
-	"encoding/base64"
-	"encoding/json"
+	"slices"
 	"strings"
 
 	siplib "github.com/emiago/sipgo/sip"
@@ -20,8 +19,9 @@ type Identity struct {
 	Privacy []string
 	// Anonymous is set if From names nobody (RFC 3323 section 4.1.1.3).
 	Anonymous bool
-	// Passports are the Identity headers (RFC 8224).
-	Passports []Passport
+	// Passports are the Identity headers (RFC 8224) as they came, without those
+	// with control characters.
+	Passports []string
 	// History is where the call was before, oldest first as it came:
 	// History-Info, then Diversion.
 	History []Redirection
@@ -35,19 +35,6 @@ type Party struct {
 	Scheme string // "sip", "sips" or "tel"
 	User   string // unescaped, without parameters of the number; a tel URI's number
 	Host   string
-}
-
-// Passport is one Identity header. Its signature is not checked.
-type Passport struct {
-	// Raw is the header value as it came, to be passed on and kept.
-	Raw string
-	// Attest is "A", "B" or "C" for full, partial and gateway attestation
-	// (RFC 8588 section 4), "" if the token does not say.
-	Attest string
-	// OrigID is the opaque origin of RFC 8588 section 5, "" if there is none.
-	OrigID string
-	// Type is the ppt parameter: "shaken", "div"; "" for a plain one.
-	Type string
 }
 
 // Redirection is an entry of History-Info (RFC 7044) or Diversion (RFC 5806).
@@ -70,7 +57,8 @@ const (
 
 // Withheld says whether the caller asked that its identity be told to nobody
 // beyond those who must know it: Privacy id, user or header, or an anonymous
-// From.
+// From, unless it said in so many words that no privacy is asked for (RFC 3325
+// section 7).
 func (i *Identity) Withheld() bool {
 	for _, token := range i.Privacy {
 		switch token {
@@ -78,7 +66,7 @@ func (i *Identity) Withheld() bool {
 			return true
 		}
 	}
-	return i.Anonymous
+	return i.Anonymous && !slices.Contains(i.Privacy, "none")
 }
 
 // Identity reads who calls. What is malformed or beyond the bounds is left out.
@@ -97,8 +85,9 @@ func identityOf(req *siplib.Request) Identity {
 	}
 	id.Privacy = privacyOf(req)
 	for _, value := range headerValues(req, "Identity") {
-		if p, ok := parsePassport(value); ok && len(id.Passports) < maxPassports {
-			id.Passports = append(id.Passports, p)
+		value = strings.ReplaceAll(value, "\t", " ")
+		if value != "" && len(value) <= maxPassport && !hasControl(value) && len(id.Passports) < maxPassports {
+			id.Passports = append(id.Passports, value)
 		}
 	}
 	for _, item := range items(req, "History-Info", maxHistory) {
@@ -166,58 +155,6 @@ func privacyOf(msg messageHeaders) []string {
 		}
 	}
 	return tokens
-}
-
-// parsePassport reads an Identity header: "header.payload.signature;info=<..>"
-// (RFC 8224 section 4). Of the compact form, "..signature", only the raw text
-// is kept: its claims are elsewhere in the INVITE.
-func parsePassport(value string) (Passport, bool) {
-	value = strings.ReplaceAll(value, "\t", " ")
-	if value == "" || len(value) > maxPassport || hasControl(value) {
-		return Passport{}, false
-	}
-	p := Passport{Raw: value}
-	fields := splitParams(value)
-	for _, f := range fields[1:] {
-		if name, v, _ := strings.Cut(f, "="); strings.EqualFold(strings.TrimSpace(name), "ppt") {
-			if v = unquoted(strings.TrimSpace(v)); isToken(v) {
-				p.Type = strings.ToLower(v)
-			}
-		}
-	}
-	parts := strings.Split(fields[0], ".")
-	if len(parts) != 3 || parts[2] == "" {
-		return Passport{}, false
-	}
-	claims := passportClaims(parts[1])
-	switch claims.Attest {
-	case "A", "B", "C":
-		p.Attest = claims.Attest
-	}
-	if len(claims.OrigID) <= 64 && isToken(claims.OrigID) {
-		p.OrigID = claims.OrigID
-	}
-	return p, true
-}
-
-// claims are those of a PASSporT that say how sure its signer is (RFC 8588
-// section 3).
-type claims struct {
-	Attest string `json:"attest"`
-	OrigID string `json:"origid"`
-}
-
-// passportClaims decodes a payload; what does not decode claims nothing.
-func passportClaims(payload string) claims {
-	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(payload, "="))
-	if err != nil {
-		return claims{}
-	}
-	var c claims
-	if json.Unmarshal(text, &c) != nil {
-		return claims{}
-	}
-	return c
 }
 
 // parseHistory reads one hi-entry (RFC 7044 section 5). Reason and Privacy are

@@ -132,6 +132,7 @@ func (d *dialing) legOf(res *siplib.Response) *Leg {
 	}
 	leg := early.Leg
 	leg.noteAllow(res)
+	leg.dialog.heard(res)
 	leg.mu.Lock()
 	// After a reliable answer the 2xx should have none, or the same. Some
 	// change their mind all the same: they are believed, unless both sides have

@@ -95,3 +95,23 @@ func (d *dialog) heard(msg messageHeaders) string {
 	}
 	return d.sessionID()
 }
+
+// SessionID is the far end's half of the Session-ID as it said last, "" if it
+// sent none.
+func (l *Leg) SessionID() string {
+	l.dialog.mu.Lock()
+	defer l.dialog.mu.Unlock()
+	return l.dialog.session.theirs
+}
+
+// SetSessionID changes our half in whatever the dialog sends from now on: whom
+// the far end talks to has changed, or is only known now (RFC 7989 section 7).
+func (l *Leg) SetSessionID(ours string) error {
+	if !isSessionUUID(ours) {
+		return errSessionID
+	}
+	l.dialog.mu.Lock()
+	defer l.dialog.mu.Unlock()
+	l.dialog.session.ours = ours
+	return nil
+}

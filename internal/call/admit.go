@@ -8,6 +8,7 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/config"
+	"consentgw/internal/headers"
 	"consentgw/internal/media"
 	"consentgw/internal/sdp"
 	"consentgw/sip"
@@ -25,10 +26,12 @@ var (
 	refuseUnknownTrunk = &refusal{code: 403, word: "unknown_trunk", reason: "Unknown trunk"}
 	refuseNoRoute      = &refusal{code: 404, word: "no_route", reason: "No route to this number"}
 	refuseBadOffer     = &refusal{code: 400, word: "bad_sdp", reason: "Malformed SDP"}
-	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec (PCMU and PCMA are supported)"}
+	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec"}
 	refuseBadAddress   = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
 	refuseNoPorts      = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
 	refuseTrunkRate    = &refusal{code: 503, word: "trunk_rate", reason: "Calls per second of the trunk reached", retryAfter: 1}
+	refuseSourceRate   = &refusal{code: 503, word: "source_rate", reason: "Calls per second of the source reached", retryAfter: 1}
+	refuseOverload     = &refusal{code: 503, word: "overload", reason: "Processor load too high", retryAfter: 5}
 	refuseFull         = &refusal{code: 503, word: "full", reason: "Call limit reached", retryAfter: 5}
 	refuseNoTarget     = &refusal{code: 480, word: "no_target", reason: "No target is up"}
 	refuseTrunkFull    = &refusal{code: 503, word: "trunk_full", reason: "Call limit of the trunk reached", retryAfter: 5}
@@ -75,6 +78,9 @@ func (s *Service) proven(in *sip.Incoming, t config.Trunk) bool {
 // that a gateway without ports says so before the phone is answered. A call
 // that is admitted has a record from here on, whatever becomes of it.
 func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
+	if s.Overloaded() {
+		return nil, refuseOverload
+	}
 	if ok, wait := j.plan.rates[j.trunk.Name].Take(s.Now()); !ok {
 		return nil, refuseTrunkRate.after(wait)
 	}
@@ -164,9 +170,10 @@ func (s *Service) newCall(in *sip.Incoming, j journey) *Call {
 	}
 	record := consent.NewRecord(id, s.Node, s.Journal.Name, policy, consent.Call{
 		TrunkCallID: in.CallID(), Direction: "inbound", Trunk: j.trunk.Name, Route: j.name,
-		Platform: j.platform.Name, Called: in.Called(), InvitedAt: s.Now(),
+		Platform: j.platform.Name, Called: in.Called(), InvitedAt: s.Now(), Signalled: j.caller.evidence(),
 	})
-	record.Subject = in.Caller()
+	record.Subject = j.caller.subject()
+	j.passed = headers.Pass(j.platform.PassHeaders, in.Header)
 	return &Call{
 		id: id, svc: s, route: j, rec: record,
 		log:   s.Log.With("record", id),

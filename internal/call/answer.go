@@ -17,6 +17,7 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 	c.asked.listen(c.guard)
 	c.agent.listen(c.guard)
 	c.rec.Call.AnsweredAt = consent.Stamp(c.now())
+	in.SetEarly(sip.Early{SessionID: c.rec.Call.Signalled.Sessions.Gateway}) // if it is too late, Answer says why
 	leg, err := c.pickUp(ctx, in, c.asked)
 	if errors.Is(err, sip.ErrCancelled) || errors.Is(err, sip.ErrUnreachable) {
 		c.rec.Call.AnsweredAt = time.Time{} // it was too late for an answer

@@ -17,6 +17,9 @@ func (c *Call) ask(ctx context.Context) (consent.Decision, error) {
 	if c.route.policy == nil {
 		return consent.Undecided(c.now(), consent.NotAsked), nil
 	}
+	if c.unheard() {
+		return consent.Undecided(c.now(), consent.PromptFailed), nil
+	}
 	q := c.newQuestion()
 	parts := []string{prompts.Ask}
 	for {
@@ -51,8 +54,8 @@ type question struct {
 func (c *Call) newQuestion() *question {
 	n, ask := c.route.notice, c.route.notice.Prompt(prompts.Ask)
 	c.rec.Notice = consent.Notice{ID: n.ID, Version: n.Version, Language: n.Language,
-		Codec: lawOf(c.asked.agreed.Audio).String(), AudioSHA256: ask.AudioSHA256, TextSHA256: ask.TextSHA256,
-		Heard: consent.Heard{LengthMS: ask.Duration.Milliseconds()}}
+		TextSHA256: ask.TextSHA256, Heard: consent.Heard{LengthMS: ask.Duration.Milliseconds()}}
+	c.played(codecOf(c.asked.agreed.Audio))
 	return &question{Call: c, asking: consent.NewAsking(*c.route.policy), openedAt: c.now()}
 }
 
@@ -151,7 +154,7 @@ func (r result) failed() bool { return r.prompt == prompts.Ask && r.Packets == 0
 // play plays prompts one after the other, skipping those the operator has not
 // supplied, and closes the channel at the end.
 func (q *question) play(ctx context.Context, parts []string) <-chan result {
-	results := make(chan result, len(parts))
+	results, codec := make(chan result, len(parts)), codecOf(q.asked.agreed.Audio)
 	q.beside(func() {
 		defer close(results)
 		for _, name := range parts {
@@ -162,7 +165,7 @@ func (q *question) play(ctx context.Context, parts []string) <-chan result {
 			if name == prompts.Ask {
 				q.svc.Metrics.Asked(q.route.notice.ID, q.route.notice.Language)
 			}
-			played, err := q.asked.stream.Play(ctx, clipOf(prompt))
+			played, err := q.asked.stream.Play(ctx, clipOf(prompt, codec))
 			results <- result{name, played}
 			if err != nil {
 				return
@@ -185,6 +188,9 @@ func (q *question) heard(r result) {
 	if r.Heard.Milliseconds() >= h.HeardMS {
 		h.StartedAt, h.HeardMS = consent.Stamp(r.StartedAt), r.Heard.Milliseconds()
 		h.SSRC, h.FirstSeq, h.LastSeq = r.SSRC, r.FirstSeq, r.LastSeq
+		if r.Packets > 0 {
+			q.played(r.Codec)
+		}
 	}
 	h.Complete = h.Complete || r.Complete
 	q.rec.Note(r.EndedAt, "notice_played", "")

@@ -8,6 +8,7 @@ func (c *Call) bridge(ctx context.Context) error {
 	c.agent.stream.RelayTo(c.asked.stream)
 	c.asked.stream.RelayTo(c.agent.stream)
 	c.agent.began() // no ringback any more
+	c.align(ctx)
 	c.passKeys()
 	c.record(ctx)
 	return c.until(ctx, nil)

@@ -71,7 +71,7 @@ const firstResponse = 3 * time.Second
 // connected. It runs beside the call's goroutine.
 func (c *Call) tryPlatform(ctx context.Context, w way) error {
 	var offer []byte
-	var headers []sip.Header
+	var told presented
 	callID := uuid.NewString()
 	if err := c.do(ctx, func() {
 		c.rec.Call.Target = w.place
@@ -79,19 +79,19 @@ func (c *Call) tryPlatform(ctx context.Context, w way) error {
 		c.rec.Call.PlatformCallID = callID // a platform may ask for the consent while it rings
 		c.rec.Note(c.now(), "dialing", w.place)
 		c.ringAgain()
-		offer = c.agent.offer(c.asked.agreed)
-		headers = c.consentHeaders() // as things stand now: it may have been withdrawn
+		offer = c.agent.offer(c.asked, c.route.trunk.Codecs)
+		told = c.present(w.target)
 		c.search.said = c.rec.Outcome
 		c.publish()
 	}); err != nil {
 		return err
 	}
 	leg, err := c.svc.Platform.Dial(ctx, sip.Invite{
-		Target: w.uri, Called: w.called, Caller: c.route.from, Headers: headers, Offer: offer,
+		Target: w.uri, Called: w.called, Caller: told.caller, Headers: told.headers, Present: told.present, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
-		Auth: credentials(w.target), TLS: clientTLS(w.target),
+		Auth: credentials(w.target), TLS: clientTLS(w.target, w.certified),
 		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
 	})
 	if err != nil {
@@ -154,6 +154,7 @@ func (c *Call) answeredBy(leg *sip.Leg) error {
 		return err
 	}
 	c.agent.leg, c.agent.dialog = leg, leg.CallID()
+	c.joinSessions(leg)
 	if !c.search.isWanted() {
 		c.rec.Note(c.now(), "agent_waiting", "")
 		c.speakTo(c.agent, c.agent.waitingTone())
@@ -193,27 +194,4 @@ func (c *Call) agentLeft() {
 	c.agent.silence()
 	c.rec.Note(c.now(), "agent_left", "")
 	c.publish()
-}
-
-// consentHeaders tell the platform what was decided (design 5.3). They never
-// carry a number.
-func (c *Call) consentHeaders() []sip.Header {
-	outcome, recording := c.rec.Outcome, "off"
-	if outcome == consent.Pending {
-		outcome = consent.Outcome(consent.StatusPending) // dialed during the notice
-	}
-	if c.tape.permit.Valid() && len(c.route.recorders) > 0 {
-		recording = "on"
-	}
-	headers := []sip.Header{
-		{Name: "X-Consent-Status", Value: string(c.rec.Outcome.Header())},
-		{Name: "X-Consent-Id", Value: string(c.id)},
-		{Name: "X-Consent-Outcome", Value: string(outcome)},
-		{Name: "X-Recording", Value: recording},
-		{Name: "X-CID", Value: c.rec.Call.TrunkCallID},
-	}
-	if c.rec.Notice.Language != "" {
-		headers = append(headers, sip.Header{Name: "X-Consent-Language", Value: c.rec.Notice.Language})
-	}
-	return headers
 }

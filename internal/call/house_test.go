@@ -52,8 +52,9 @@ type house struct {
 	cfg       *config.Config
 	recorders []Recorder
 	store     *storetest.Faulty
-	storeFor  time.Duration // how long a caller waits for the disk of a busy machine
-	codecs    []sdp.Codec
+	storeFor  time.Duration                              // how long a caller waits for the disk of a busy machine
+	codecs    []sdp.Codec                                // of the caller
+	desks     []sdp.Codec                                // of the desks
 	ring      []func(ctx context.Context, r *phone.Ring) // of each target in turn; nil: nobody listens
 
 	svc     *Service
@@ -137,7 +138,7 @@ func (h *house) open() {
 	for i, ring := range h.ring {
 		uri := "sip:" + closedAddr(t).String()
 		if ring != nil {
-			desk, err := phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Ring: ring})
+			desk, err := phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Ring: ring, Codecs: h.desks})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, desk.Close()) })
 			uri = desk.URI()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"time"
 
 	"consentgw/internal/dtmf"
@@ -45,9 +44,11 @@ type life struct {
 
 // negotiation is where offer and answer have come to on one side.
 type negotiation struct {
-	laws      []sdp.Codec // what we agree to
-	local     sdp.Local   // our description, its version stepped with every change
-	described []byte      // our description as last sent
+	laws      []sdp.Codec                             // what we offer to somebody of whom nothing is known
+	choices   func(offered []sdp.Codec) [][]sdp.Codec // what we agree to, best first; nil: laws
+	offered   []sdp.Codec                             // what it offered last, with its own numbers
+	local     sdp.Local                               // our description, its version stepped with every change
+	described []byte                                  // our description as last sent
 	agreed    sdp.Agreed
 }
 
@@ -65,8 +66,9 @@ func (c *Call) newParty(name string, ports *media.Ports, signalled netip.Addr) (
 		return nil, err
 	}
 	p := &party{name: name, stream: stream, signalled: signalled, ours: c.holds, info: make(chan dtmf.Press, 16), negotiation: negotiation{laws: lawsOf(nil)}}
+	p.choices = func(offered []sdp.Codec) [][]sdp.Codec { return c.choices(p, offered) }
 	p.pressed.onward = make(chan info, cap(p.info))
-	local := stream.Local()
+	local := ports.Public(stream.Local())
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}
 	p.running, p.stop = context.WithCancel(context.Background())
 	p.early, p.began = context.WithCancel(p.running)
@@ -91,76 +93,29 @@ func (p *party) hush() {
 	p.stream.Close()
 }
 
-// lawsOf are the codecs of a trunk's list, or both laws; key presses always.
-func lawsOf(names []string) []sdp.Codec {
-	var list []sdp.Codec
-	for _, c := range []sdp.Codec{sdp.PCMA(), sdp.PCMU()} {
-		if len(names) == 0 || slices.Contains(names, c.Name) {
-			list = append(list, c)
-		}
-	}
-	return append(list, sdp.Event8000())
-}
-
 // accept answers an offer of the far end, the first or a later one, and points
 // the stream where it says.
 func (p *party) accept(offer *sdp.Session) error {
-	var answer *sdp.Session
-	var agreed sdp.Agreed
-	var err error
-	if p.described == nil {
-		answer, agreed, err = sdp.NewAnswer(offer, p.local, p.laws)
-	} else {
+	if p.described != nil {
 		p.local.Version++
-		answer, agreed, err = sdp.ReAnswer(offer, p.local, p.laws, p.agreed.Audio)
 	}
+	answer, agreed, offered, err := p.answerTo(offer)
 	if err != nil {
 		return err
 	}
 	if err := p.usable(agreed.Remote); err != nil {
 		return err
 	}
-	p.described = answer.Marshal()
+	p.described, p.offered = answer.Marshal(), offered
 	p.settle(agreed)
 	return nil
-}
-
-// offer describes what the other party can do: its law first, so that nothing
-// needs converting if the far end agrees, then the other one, which we convert.
-func (p *party) offer(other sdp.Agreed) []byte {
-	codecs := []sdp.Codec{sdp.PCMA(), sdp.PCMU()}
-	if lawOf(other.Audio) == media.PCMU {
-		codecs[0], codecs[1] = codecs[1], codecs[0]
-	}
-	if other.Event != nil {
-		codecs = append(codecs, sdp.Event8000())
-	}
-	p.described = sdp.NewOffer(p.local, codecs).Marshal()
-	return p.described
 }
 
 // offerAnew describes what we can do once more, for a far end that asks for an
 // offer. It is not what that far end made of the last one: a hold could not be
 // ended that way (RFC 6337 section 5.3). The media lines stay as many as they are
 // (RFC 3264 section 8).
-func (p *party) offerAnew() ([]byte, error) {
-	ours, err := sdp.Parse(p.described)
-	if err != nil {
-		return nil, err
-	}
-	codecs := []sdp.Codec{p.agreed.Audio}
-	if p.agreed.Event != nil {
-		codecs = append(codecs, *p.agreed.Event)
-	}
-	p.local.Version++
-	offer := sdp.NewOffer(p.local, codecs)
-	audio := offer.Media[0]
-	offer.Media = ours.Media
-	audio.Proto = offer.Media[p.agreed.Index].Proto
-	offer.Media[p.agreed.Index] = audio
-	p.described = offer.Marshal()
-	return p.described, nil
-}
+func (p *party) offerAnew() ([]byte, error) { return p.describe(p.agreed.Audio) }
 
 // answered takes the far end's answer to our offer, which may come several
 // times: early, from several forks, and at last.
@@ -201,24 +156,17 @@ func (p *party) settle(agreed sdp.Agreed) {
 	p.agreed = agreed
 	far := media.Far{
 		Addr: agreed.Remote, Signalled: p.signalled,
-		Codec: lawOf(agreed.Audio), PayloadType: agreed.Audio.PT, EventPT: -1,
+		Codec: codecOf(agreed.Audio), PayloadType: agreed.Audio.PT, LocalPT: agreed.LocalPT, EventPT: -1,
 		Send: agreed.Send, Receive: agreed.Receive,
 	}
 	if agreed.Event != nil {
-		far.EventPT, far.EventRate = int(agreed.Event.PT), agreed.Event.Rate
+		far.EventPT, far.LocalEventPT, far.EventRate = int(agreed.Event.PT), int(agreed.LocalEventPT), agreed.Event.Rate
 	}
 	p.stream.Connect(far)
 }
 
 // held reports whether the far end does not both send and receive.
 func (p *party) held() bool { return !p.agreed.Send || !p.agreed.Receive }
-
-func lawOf(c sdp.Codec) media.Codec {
-	if c.Same(sdp.PCMU()) {
-		return media.PCMU
-	}
-	return media.PCMA
-}
 
 // fresh reports whether a press is news: not the end of one that was seen, and
 // not the same press by another method. It is told of every report.

@@ -10,11 +10,13 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/config"
+	"consentgw/internal/headers"
 	"consentgw/internal/limit"
 	"consentgw/internal/media"
 	"consentgw/internal/route"
 	"consentgw/internal/target"
 	"consentgw/prompts"
+	"consentgw/sip"
 )
 
 // Recorder opens the copies of one call at one recorder. Open refuses without a
@@ -41,6 +43,9 @@ type Plan struct {
 	platforms []*Platform
 	copies    []config.Recorder // where copies go
 	maxCalls  int
+	maxCPU    int            // percent; 0: no limit
+	sources   *limit.Sources // what each source may send; nil: anything
+	perSource limit.SourcesConfig
 	silence   config.MediaTimeout
 }
 
@@ -68,7 +73,8 @@ func NewPlan(cfg *config.Config, library *prompts.Library, recorders []Recorder)
 		return nil, err
 	}
 	p := &Plan{table: table, rates: map[string]*limit.Bucket{}, paths: map[string]*path{},
-		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls, silence: cfg.Dialogs.MediaTimeout}
+		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls, maxCPU: cfg.Limits.MaxCPU, silence: cfg.Dialogs.MediaTimeout}
+	p.limitSources(limit.SourcesConfig{PerSecond: cfg.Limits.PerSourceCPS, DropAfter: cfg.Limits.DropAfter})
 	for _, t := range cfg.Trunks {
 		p.rates[t.Name] = limit.NewBucket(t.MaxCPS)
 	}
@@ -152,18 +158,21 @@ type journey struct {
 	*path
 	plan     *Plan
 	trunk    config.Trunk
-	from, to string // the numbers as the platform shall see them
+	caller   identity
+	from, to string          // the numbers as the platform shall see them
+	passed   []headers.Field // of the caller's INVITE
 }
 
 // find takes an INVITE to its trunk and its route, or says why it may not go on.
 // identities are the names that the sender's certificate proves.
-func (p *Plan) find(source netip.Addr, identities []string, from, to string, now time.Time) (journey, *refusal) {
+func (p *Plan) find(source netip.Addr, identities []string, who sip.Identity, to string, now time.Time) (journey, *refusal) {
 	j := journey{plan: p}
 	var ok bool
 	if j.trunk, ok = p.table.Trunk(source.Unmap(), identities); !ok {
 		return j, refuseUnknownTrunk
 	}
-	choice, ok := p.table.Match(j.trunk.Name, from, to, now)
+	j.caller = identify(who, j.trunk)
+	choice, ok := p.table.Match(j.trunk.Name, j.caller.number, to, now)
 	if !ok {
 		return j, refuseNoRoute
 	}

@@ -189,8 +189,8 @@ func (c *Call) refresh() {
 func (c *Call) count(o open, r *consent.Recording) {
 	caller, agent := o.Caller().Counts(), o.Agent().Counts()
 	defer c.guard(func() { r.Fault = o.Fault() })
-	r.Caller = consent.Copies{SSRC: o.Caller().SSRC(), Packets: caller.Sent, Lost: caller.Lost}
-	r.Agent = consent.Copies{SSRC: o.Agent().SSRC(), Packets: agent.Sent, Lost: agent.Lost}
+	r.Caller = copies(o.Caller().SSRC(), caller)
+	r.Agent = copies(o.Agent().SSRC(), agent)
 	r.FirstPacketAt = consent.Stamp(earlier(caller.FirstAt, agent.FirstAt))
 	r.LastPacketAt = consent.Stamp(later(caller.LastAt, agent.LastAt))
 	if !r.FirstPacketAt.IsZero() && r.FirstPacketAt.Before(consent.Stamp(c.tape.permit.StoredAt())) {
@@ -199,6 +199,10 @@ func (c *Call) count(o open, r *consent.Recording) {
 	if o.over {
 		r.AfterStop = caller.Sent + agent.Sent - o.atStop
 	}
+}
+
+func copies(ssrc uint32, n media.TapCounts) consent.Copies {
+	return consent.Copies{SSRC: ssrc, Packets: n.Sent, Lost: n.Lost, Codec: n.Codec.String(), PayloadType: n.PayloadType}
 }
 
 // stopTape shuts the gate for good. When it returns no copy is on its way; the

@@ -2,9 +2,6 @@ package call
 
 import (
 	"context"
-
-	"consentgw/internal/media"
-	"consentgw/prompts"
 )
 
 // voice is what a party hears from the gateway outside the question: one thing
@@ -58,6 +55,7 @@ func (p *party) silence() {
 // prompt is a step that plays a prompt of the route's notice, or nothing if the
 // operator has not supplied it.
 func (c *Call) prompt(name string) step {
+	codec := codecOf(c.asked.agreed.Audio)
 	return func(ctx context.Context) {
 		if c.route.notice == nil || ctx.Err() != nil {
 			return
@@ -66,7 +64,11 @@ func (c *Call) prompt(name string) step {
 		if p == nil {
 			return
 		}
-		if _, err := c.asked.stream.Play(ctx, clipOf(p)); err != nil && ctx.Err() == nil {
+		clip := clipOf(p, codec)
+		if !clip.In(codec) {
+			return // silence would only keep the caller waiting
+		}
+		if _, err := c.asked.stream.Play(ctx, clip); err != nil && ctx.Err() == nil {
 			c.log.Warn("prompt not played", "prompt", name, "error", err)
 		}
 	}
@@ -90,5 +92,3 @@ func (c *Call) ringback() step {
 func (p *party) waitingTone() step {
 	return func(ctx context.Context) { p.stream.Wait(ctx) }
 }
-
-func clipOf(p *prompts.Prompt) media.Clip { return media.Clip{PCMU: p.PCMU, PCMA: p.PCMA} }

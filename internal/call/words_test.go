@@ -115,7 +115,7 @@ func TestRefusingIsNoSlowerThanAgreeing(t *testing.T) {
 func TestTheHeadersDifferInTheirValuesOnly(t *testing.T) {
 	names := func(o consent.Outcome) (list []string) {
 		c := &Call{id: "r", rec: &consent.Record{}}
-		c.route.path = &path{}
+		c.route.path = &path{platform: &Platform{}}
 		c.rec.Outcome, c.rec.Notice.Language = o, "en"
 		for _, h := range c.consentHeaders() {
 			list = append(list, h.Name)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"consentgw/internal/headers"
 	"consentgw/internal/number"
 )
 
@@ -17,9 +18,10 @@ func (r *reader) trunk(n *node) Trunk {
 		MaxCalls:  parsed(r, n.get("max_calls"), 0, whole(0, 1_000_000)),
 		MaxCPS:    parsed(r, n.get("max_cps"), 0, parseRate),
 		Auth:      r.auth(n.get("auth"), "consentgw"),
-		Codecs:    r.distinct(n.list("codecs"), oneOf("PCMA", "PCMU")),
+		Codecs:    r.codecs(n),
 		SRTP:      r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 		NAT:       parsed(r, n.get("nat"), true, parseBool),
+		Identity:  r.text(n.get("identity"), IdentityTrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
 		Country:   r.text(n.get("country"), "", checkPlan),
 		Normalize: r.text(n.get("normalize"), "off", oneOf("off", NormalizeE164)),
 	}
@@ -28,9 +30,6 @@ func (r *reader) trunk(n *node) Trunk {
 	}
 	for _, name := range r.distinct(n.get("tls").list("names"), checkDomain) {
 		t.TLSNames = append(t.TLSNames, strings.ToLower(name))
-	}
-	if codecs := n.get("codecs"); codecs != nil && codecs.kind == list && len(codecs.items) == 0 {
-		r.fail(codecs, "is empty: no call could be agreed on; leave it out for all codecs")
 	}
 	if t.Normalize == NormalizeE164 {
 		r.needs(n, "country", "normalize e164 needs to know where the trunk's national numbers belong")
@@ -84,12 +83,15 @@ func (r *reader) inClear(p *node) {
 }
 
 func (r *reader) platform(n *node) Platform {
-	return Platform{
+	p := Platform{
 		Name:        r.text(n.get("name"), "", checkName),
 		Destination: r.destination(n),
-		Headers:     r.text(n.get("headers"), "generic", oneOf("generic", "genesys", "nice", "amazon", "twilio", "audiocodes")),
+		Headers:     r.text(n.get("headers"), "generic", oneOf(headers.PresetNames()...)),
+		Identity:    r.text(n.get("identity"), IdentityUntrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
 		Transfers:   r.transfers(n.get("transfers")),
 	}
+	r.passing(&p, n)
+	return p
 }
 
 // destination reads the keys of whoever can be dialed.
@@ -100,9 +102,13 @@ func (r *reader) destination(n *node) Destination {
 			Every:     parsed(r, options.get("every"), 30*time.Second, pingEvery),
 			DownAfter: parsed(r, options.get("down_after"), 3, whole(1, 100)),
 			UpAfter:   parsed(r, options.get("up_after"), 1, whole(1, 100)),
+			DownOn:    []string{"503"},
 		},
 		AnswerTimeout: parsed(r, n.get("answer_timeout"), 30*time.Second, duration(100*time.Millisecond, 10*time.Minute)),
 		FailoverOn:    FailoverOn{"408", "5xx", failoverTimeout},
+	}
+	if options.has("down_on") {
+		d.Options.DownOn = append([]string{}, r.distinct(options.list("down_on"), checkDown)...)
 	}
 	if n.has("failover_on") {
 		d.FailoverOn = append(FailoverOn{}, r.distinct(n.list("failover_on"), checkFailure)...)
@@ -113,9 +119,30 @@ func (r *reader) destination(n *node) Destination {
 	return d
 }
 
+// checkFromHost accepts what may stand in From: RFC 3261 section 19.1.1 allows no
+// port there.
+func checkFromHost(s string) error {
+	port := strings.LastIndexByte(s, ':') > strings.LastIndexByte(s, ']')
+	return demand(checkHost(s) == nil && !port, "must be a host without a port, such as gw.example.com or 203.0.113.10, an IPv6 address in brackets")
+}
+
+// passing reads which headers go to the platform besides those of the consent.
+func (r *reader) passing(p *Platform, n *node) {
+	preset, _ := headers.PresetOf(p.Headers)
+	p.UserToUser = parsed(r, n.get("user_to_user"), preset.UUI, parseBool)
+	if p.UserToUser && preset.NoUUI {
+		r.fail(n.get("user_to_user"), "must be false: %s does not read User-to-User", preset.Name)
+	}
+	p.PassHeaders = r.distinct(n.list("pass_headers"), func(name string) error { return preset.Takes(name, p.UserToUser) })
+}
+
 // checkFailure: 1xx and 2xx are no failures.
 var checkFailure = matching(regexp.MustCompile(`^([3-6]([0-9]{2}|xx)|timeout)$`),
 	"must be a status code from 300 to 699, a class of them such as 5xx, or timeout")
+
+// checkDown: 2xx is what one hopes for.
+var checkDown = matching(regexp.MustCompile(`^[3-6]([0-9]{2}|xx)$`),
+	"must be a status code from 300 to 699, or a class of them such as 5xx")
 
 // pingEvery is a duration, or zero for no pings; in between they would flood.
 func pingEvery(s string) (time.Duration, error) {
@@ -133,7 +160,7 @@ func (r *reader) target(n *node) Target {
 		Transport: r.text(n.get("transport"), "", oneOf("udp", "tcp", "tls")),
 		SRV:       parsed(r, n.get("srv"), false, parseBool),
 		Auth:      r.auth(n.get("auth"), ""),
-		FromHost:  r.text(n.get("from_host"), "", checkAdvertise),
+		FromHost:  r.text(n.get("from_host"), "", checkFromHost),
 		Host:      r.text(n.get("host"), "", checkAdvertise),
 		TLS:       r.targetTLS(n.get("tls")),
 	}
@@ -210,4 +237,16 @@ func (u uriParts) searchable() error {
 		return errors.New("needs a uri without a port: the SRV records say the port")
 	}
 	return nil
+}
+
+// codecs are those of a trunk, by their names in SDP.
+func (r *reader) codecs(n *node) []string {
+	if codecs := n.get("codecs"); codecs != nil && codecs.kind == list && len(codecs.items) == 0 {
+		r.fail(codecs, "is empty: no call could be agreed on; leave it out for all codecs")
+	}
+	list := r.distinct(n.list("codecs"), oneOf("PCMA", "PCMU", "G722", "opus"))
+	for i := range list {
+		list[i] = strings.ToUpper(list[i])
+	}
+	return list
 }

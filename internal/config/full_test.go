@@ -76,7 +76,7 @@ func paths(s *shape, path string) []string {
 func TestTheFullExampleMeansWhatItSays(t *testing.T) {
 	c := parseFull(t)
 	assert.Equal(t, 30*time.Second, c.Node.Drain)
-	assert.Equal(t, Limits{MaxCalls: 4000, PerSourceCPS: 50, DropAfter: 20}, c.Limits)
+	assert.Equal(t, Limits{MaxCalls: 4000, PerSourceCPS: 50, DropAfter: 20, MaxCPU: 85}, c.Limits)
 	assert.Equal(t, &TLS{
 		Cert: "/etc/consentgw/tls/trunk.crt", Key: "/etc/consentgw/tls/trunk.key",
 		CA: "/etc/consentgw/tls/carriers.crt", ClientAuth: "optional",
@@ -86,11 +86,11 @@ func TestTheFullExampleMeansWhatItSays(t *testing.T) {
 	assert.Equal(t, Advertise{}, c.Listen.Platform.Advertise)
 	assert.Equal(t, []Trunk{{
 		Name: "carrier-a", From: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:a::/48")},
-		MaxCalls: 2000, MaxCPS: 12.5, Codecs: []string{"PCMA", "PCMU"}, SRTP: "off", NAT: true, Country: "NL", Normalize: "e164",
+		MaxCalls: 2000, MaxCPS: 12.5, Codecs: []string{"PCMA", "PCMU"}, SRTP: "off", NAT: true, Identity: "trusted", Country: "NL", Normalize: "e164",
 	}, {
 		Name: "carrier-b", From: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")},
 		TLSNames: []string{"sip.carrier-b.example"}, Auth: &Auth{Username: "consentgw", Password: "hunter2", Realm: "sip.example.com"},
-		SRTP: "off", NAT: true, Normalize: "off",
+		SRTP: "off", NAT: true, Identity: "trusted", Normalize: "off",
 	}}, c.Trunks)
 	assert.Equal(t, []Target{{
 		URI: "sip:192.0.2.20:5060", Priority: 1, Weight: 10, Transport: "tcp", FromHost: "gw.example.com", Host: "center.example.com",
@@ -100,6 +100,9 @@ func TestTheFullExampleMeansWhatItSays(t *testing.T) {
 		TLS:  &TLS{Cert: "/etc/consentgw/tls/client.crt", Key: "/etc/consentgw/tls/client.key", CA: "/etc/consentgw/tls/center.crt"},
 	}}, c.Platforms[0].Targets)
 	assert.Equal(t, "generic", c.Platforms[0].Headers)
+	assert.Equal(t, []string{"X-Account-Id"}, c.Platforms[0].PassHeaders)
+	assert.False(t, c.Platforms[0].UserToUser)
+	assert.Equal(t, IdentityUntrusted, c.Platforms[0].Identity)
 	assert.Equal(t, "408 5xx timeout", c.Platforms[0].FailoverOn.String())
 	assert.Equal(t, DialAfterDecision, c.Policies[0].Dial)
 	zone, err := time.LoadLocation("Europe/Amsterdam")

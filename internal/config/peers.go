@@ -23,14 +23,18 @@ type Trunk struct {
 	// MaxCPS is how many calls per second the trunk may begin, with a burst of
 	// one second; 0, the default, is no limit.
 	MaxCPS float64
-	// Codecs are those that are agreed on, PCMA and PCMU, in our order of
-	// preference. Empty, the default: both, in the order of the caller.
+	// Codecs are those that are agreed on, PCMA, PCMU, G722 and OPUS, in our order
+	// of preference, and no others. Empty, the default: PCMA and PCMU in the order
+	// of the caller, then the other two, then whatever the caller offers.
 	Codecs []string
 	// SRTP is off, the default and the meaning of empty, optional or required.
 	SRTP string
 	// NAT lets media come from another address than SDP names, that of the
 	// signalling, or from another port. Default true.
 	NAT bool
+	// Identity says whether what the trunk asserts of its callers is believed:
+	// IdentityTrusted, the default and the meaning of empty, or IdentityUntrusted.
+	Identity string
 	// Country, by its code of ISO 3166, says how the trunk's national numbers are
 	// to be read. Empty: not known.
 	Country string
@@ -44,6 +48,13 @@ const (
 	SRTPOff      = "off"
 	SRTPOptional = "optional"
 	SRTPRequired = "required"
+)
+
+// The values of Trunk.Identity and Platform.Identity: within the trust domain of
+// RFC 3325, or not.
+const (
+	IdentityTrusted   = "trusted"
+	IdentityUntrusted = "untrusted"
 )
 
 // NormalizeE164 is the one value of Trunk.Normalize that does something.
@@ -66,6 +77,15 @@ type Platform struct {
 	// default and the meaning of empty, genesys, nice, amazon, twilio or
 	// audiocodes.
 	Headers string
+	// UserToUser sends the consent in a User-to-User header as well. The default
+	// is the preset's.
+	UserToUser bool
+	// PassHeaders are headers of the caller's INVITE that go on to the platform.
+	PassHeaders []string
+	// Identity says whether the platform is told who calls if the caller asked
+	// that it be told to nobody beyond those who must know: IdentityTrusted, with
+	// that wish, or IdentityUntrusted, the default and the meaning of empty.
+	Identity string
 	// Transfers says where the platform may lead its calls.
 	Transfers Transfers
 }
@@ -92,7 +112,8 @@ type Target struct {
 	SRV bool
 	// Auth answers the target's challenges; nil: they are failures.
 	Auth *Auth
-	// FromHost stands in From instead of our address: host or host:port.
+	// FromHost stands in From instead of our address: a host without a port, which
+	// From must not have (RFC 3261 section 19.1.1).
 	FromHost string
 	// Host stands in To and the request URI instead of the URI's host and port:
 	// host or host:port.
@@ -109,6 +130,18 @@ type OptionsPing struct {
 	// DownAfter failures in a row take a target down, UpAfter answers in a row
 	// bring it back. Defaults 3 and 1.
 	DownAfter, UpAfter int
+	// DownOn lists the answers that mean that the target takes no calls: status
+	// codes and classes of them. Nil is the default, 503. With every other answer,
+	// also one that knows no OPTIONS, the target is alive.
+	DownOn []string
+}
+
+// Alive reports whether a final answer to OPTIONS means that calls are taken.
+func (o OptionsPing) Alive(code int) bool {
+	if o.DownOn == nil {
+		return code != 503
+	}
+	return !FailoverOn(o.DownOn).Has(code)
 }
 
 // FailoverOn lists failures: status codes ("408"), classes of them ("5xx") and

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ type column struct {
 
 // columns lists all columns in their order. New ones are appended.
 func columns() []column {
-	return append(append(append(callColumns(), askingColumns()...), recordingColumns()...), keepingColumns()...)
+	return slices.Concat(callColumns(), askingColumns(), recordingColumns(), keepingColumns(), signalledColumns())
 }
 
 func callColumns() []column {
@@ -124,6 +125,33 @@ func keepingColumns() []column {
 		{"retention_record", func(r *consent.Record, _ recordings) string { return r.Terms.Retention.Record }},
 		{"retention_recording", func(r *consent.Record, _ recordings) string { return r.Terms.Retention.Recording }},
 		{"updated_at", func(r *consent.Record, _ recordings) string { return stamp(r.UpdatedAt) }},
+	}
+}
+
+// signalledColumns are what the INVITE said about who calls. A number that was
+// withheld is in no column, because it is not in the record. Of several
+// attestations the first is shown.
+func signalledColumns() []column {
+	text := func(name string, of func(*consent.Signalled) string) column {
+		return column{name, func(r *consent.Record, _ recordings) string { return of(&r.Call.Signalled) }}
+	}
+	attested := func(name string, of func(consent.Attestation) string) column {
+		return text(name, func(s *consent.Signalled) string {
+			if len(s.Attestations) == 0 {
+				return ""
+			}
+			return of(s.Attestations[0])
+		})
+	}
+	return []column{
+		text("subject_source", func(s *consent.Signalled) string { return s.Source }),
+		text("subject_withheld", func(s *consent.Signalled) string { return strconv.FormatBool(s.Withheld) }),
+		text("diverted_from", func(s *consent.Signalled) string { return s.DivertedFrom }),
+		attested("attestation", func(a consent.Attestation) string { return a.Attest }),
+		attested("attestation_origid", func(a consent.Attestation) string { return a.OrigID }),
+		attested("attestation_verified", func(a consent.Attestation) string { return strconv.FormatBool(a.Verified) }),
+		text("session_caller", func(s *consent.Signalled) string { return s.Sessions.Caller }),
+		text("session_platform", func(s *consent.Signalled) string { return s.Sessions.Platform }),
 	}
 }
 

@@ -83,6 +83,10 @@ func agreed() *consent.Record {
 		TrunkCallID: "a84b4c76e66710@127.0.0.1", PlatformCallID: "b2-17@127.0.0.1", Direction: "inbound",
 		Trunk: "carrier-a", Route: "sales", Platform: "contact-center", Target: "sip:127.0.0.1:5090",
 		Called: "+31205550100", InvitedAt: noon, AnsweredAt: after(40), ConnectedAt: after(11200),
+		Signalled: consent.Signalled{Source: consent.SourceAsserted, DivertedFrom: "+31205550144",
+			Attestations: []consent.Attestation{{Type: "shaken", Attest: "A", OrigID: "de305d54-75b4-431b-adb2-eb6b9e546014",
+				IssuedAt: after(-500), NumberMatches: true, TokenSHA256: strings.Repeat("c3", 32)}},
+			Sessions: consent.Sessions{Caller: strings.Repeat("1a", 16), Gateway: strings.Repeat("2b", 16), Platform: strings.Repeat("3c", 16)}},
 	})
 	r.Subject = "+31205550142"
 	r.Notice = consent.Notice{ID: "recording", Version: "1", Language: "nl", Codec: "PCMA",
@@ -121,11 +125,13 @@ func refused() *consent.Record {
 	return r
 }
 
-// bare is a call that never got as far as a question.
+// bare is a call that never got as far as a question, of a caller who withheld
+// its number.
 func bare() *consent.Record {
 	r := consent.NewRecord("0190e000-0000-7000-8000-000000000003", "gw-1", "gw-1", consent.Policy{},
 		consent.Call{TrunkCallID: "c3@127.0.0.1", Direction: "inbound", Trunk: "carrier-a", Route: "sales",
-			Called: "+31205550101", InvitedAt: after(2000)})
+			Called: "+31205550101", InvitedAt: after(2000),
+			Signalled: consent.Signalled{Source: consent.SourceAsserted, Withheld: true, Privacy: []string{"id"}}})
 	return r
 }
 
@@ -176,7 +182,8 @@ func TestTheHeaderIsTheContract(t *testing.T) {
 		"notice_version,language,notice_audio_sha256,notice_text_sha256,notice_heard_ms,notice_duration_ms," +
 		"notice_complete,key,method,ssrc,rtp_timestamp,key_duration_ms,pressed_at,decided_at,stored_at,withdrawn_at," +
 		"withdrawn_by,recording_started_at,first_packet_at,last_packet_at,recording_ended_at,caller_packets," +
-		"agent_packets,lost_packets,packets_before_grant,packets_after_stop,retention_record,retention_recording,updated_at"
+		"agent_packets,lost_packets,packets_before_grant,packets_after_stop,retention_record,retention_recording,updated_at," +
+		"subject_source,subject_withheld,diverted_from,attestation,attestation_origid,attestation_verified,session_caller,session_platform"
 	assert.Equal(t, want, strings.Join(export.Header(), ","))
 }
 

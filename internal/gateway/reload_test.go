@@ -60,10 +60,10 @@ func TestAReloadThatIsWrongChangesNothing(t *testing.T) {
 		"f.yaml:3:7: error: routes: wrong": func() {
 			findings = config.Findings{{File: "f.yaml", Line: 3, Column: 7, Path: "routes", Text: "wrong"}}
 		},
-		"not supported yet": func() { next.Platforms = []config.Platform{{Name: "center", Headers: "nice"}} },
-		"prompts":           func() { next.Prompts.Dir = filepath.Join(t.TempDir(), "none") },
-		"unknown policy":    func() { next.Policies = nil },
-		"never changes":     func() { require.NoError(t, os.WriteFile(p.prompt(t), []byte("Another text.\n"), 0o600)) },
+		"unknown platform": func() { next.Platforms = nil },
+		"prompts":          func() { next.Prompts.Dir = filepath.Join(t.TempDir(), "none") },
+		"unknown policy":   func() { next.Policies = nil },
+		"never changes":    func() { require.NoError(t, os.WriteFile(p.prompt(t), []byte("Another text.\n"), 0o600)) },
 	} {
 		next, findings = good, nil
 		wrong()

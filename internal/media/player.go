@@ -22,6 +22,7 @@ type Played struct {
 	// Heard is how much of Length was handed to the network.
 	Heard, Length time.Duration
 	Packets       int
+	Codec         Codec // of the last packet
 	SSRC          uint32
 	FirstSeq      uint16 // of the packets; without a packet they mean nothing
 	LastSeq       uint16
@@ -194,6 +195,10 @@ func (p *playback) try(now time.Time, far *agreement, i int) bool {
 	if p.played.Packets == 0 {
 		p.played.FirstSeq = seq
 	}
+	if p.played.Packets > 0 && (p.played.Codec == Opus) != (far.Codec == Opus) {
+		p.missed = true // what is evidence of one file is none of the other
+	}
+	p.played.Codec = far.Codec
 	p.played.Packets++
 	p.played.LastSeq = seq
 	return true

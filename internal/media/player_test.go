@@ -35,7 +35,7 @@ func TestANoticeIsHeardToItsEndAtItsPace(t *testing.T) {
 		got := l.callee.got()
 		require.Len(t, got, 11)
 		assert.Equal(t, Played{
-			Complete: true, Heard: 205 * time.Millisecond, Length: 205 * time.Millisecond, Packets: 11,
+			Complete: true, Heard: 205 * time.Millisecond, Length: 205 * time.Millisecond, Packets: 11, Codec: PCMU,
 			SSRC: l.b.SSRC(), FirstSeq: got[0].SequenceNumber, LastSeq: got[10].SequenceNumber,
 			StartedAt: begun, EndedAt: begun.Add(10 * frameTime),
 		}, played)

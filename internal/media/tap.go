@@ -25,7 +25,8 @@ type Tap struct {
 	busy atomic.Bool
 
 	sent, lost, stripped atomic.Uint64
-	first, last          atomic.Int64 // Unix nanoseconds, 0 never
+	first, last          atomic.Int64              // Unix nanoseconds, 0 never
+	far                  atomic.Pointer[agreement] // under which the last copy came
 }
 
 // TapCounts are what a tap did, in packets; a packet for two sinks counts twice.
@@ -35,6 +36,9 @@ type TapCounts struct {
 	Stripped uint64 // telephone events that came while the gate was open
 	FirstAt  time.Time
 	LastAt   time.Time // of what was sent; zero if nothing was
+	// Codec and PayloadType are those of what was sent last.
+	Codec       Codec
+	PayloadType uint8
 }
 
 // NewTap makes a tap that nothing feeds yet: see [Stream.TapTo]. Without a gate
@@ -56,10 +60,14 @@ func (t *Tap) SSRC() uint32 { return t.ssrc }
 
 // Counts returns what was copied so far.
 func (t *Tap) Counts() TapCounts {
-	return TapCounts{
+	c := TapCounts{
 		Sent: t.sent.Load(), Lost: t.lost.Load(), Stripped: t.stripped.Load(),
 		FirstAt: instant(t.first.Load()), LastAt: instant(t.last.Load()),
 	}
+	if far := t.far.Load(); far != nil {
+		c.Codec, c.PayloadType = far.Codec, far.Codec.static(far.LocalPT)
+	}
+	return c
 }
 
 func instant(nanoseconds int64) time.Time {
@@ -99,6 +107,9 @@ func (t *Tap) copy(now time.Time, h *heard) {
 			continue
 		}
 		t.sent.Add(1)
+		if t.far.Load() != h.far {
+			t.far.Store(h.far)
+		}
 		at := now.UnixNano()
 		t.first.CompareAndSwap(0, at)
 		t.last.Store(at)

@@ -81,7 +81,7 @@ func (l *Line) send() {
 func (l *Line) tick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.say.ts += frame
+	l.say.ts += frame * uint32(max(l.agreed.Audio.Rate, 8000)) / 8000
 	if len(l.say.keys) > 0 {
 		l.key()
 		return
@@ -92,10 +92,15 @@ func (l *Line) tick() {
 	l.transmit(l.agreed.Audio.PT, false, l.say.ts, l.encode())
 }
 
-// encode takes the next 20 ms of the speech in the agreed law. l.mu is held.
+// encode takes the next 20 ms of the speech in the agreed law. Another codec is
+// spoken in frames that only count: who relays it does not look. l.mu is held.
 func (l *Line) encode() []byte {
 	s := &l.say
 	payload := make([]byte, frame)
+	if a := l.agreed.Audio; !a.Same(sdp.PCMU()) && !a.Same(sdp.PCMA()) {
+		binary.BigEndian.PutUint16(payload, s.seq)
+		return payload
+	}
 	encode := g711.EncodeA
 	if l.agreed.Audio.Same(sdp.PCMU()) {
 		encode = g711.EncodeMu
@@ -125,7 +130,7 @@ func (l *Line) key() {
 	}
 	s.ticks++
 	if s.ticks <= keyTicks {
-		duration := uint16(s.ticks * frame)
+		duration := uint16(s.ticks * frame * l.agreed.Event.Rate / 8000)
 		l.transmit(l.agreed.Event.PT, s.ticks == 1, s.start, event(s.keys[0], false, duration))
 		if s.ticks == keyTicks {
 			for range keyEnds {

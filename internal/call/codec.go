@@ -1,0 +1,269 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"consentgw/consent"
+	"consentgw/internal/media"
+	"consentgw/internal/sdp"
+	"consentgw/prompts"
+	"consentgw/sip"
+)
+
+// errNoCommonCodec: both parties are there and cannot hear each other.
+var errNoCommonCodec = errors.New("the parties agreed on different codecs, and neither takes the other's")
+
+// codecOf is a codec as the media knows it.
+func codecOf(c sdp.Codec) media.Codec {
+	s := fmt.Sprintf("%s/%d", strings.ToUpper(c.Name), c.Rate)
+	if c.Channels > 1 {
+		s += fmt.Sprintf("/%d", c.Channels)
+	}
+	return media.Codec(s)
+}
+
+// lawsOf are the codecs of a trunk's list, or both laws; key presses always. It
+// is what is offered to somebody of whom nothing is known yet.
+func lawsOf(names []string) []sdp.Codec {
+	var list []sdp.Codec
+	for _, c := range []sdp.Codec{sdp.PCMA(), sdp.PCMU(), sdp.G722(), sdp.Opus()} {
+		if len(names) == 0 && codecOf(c).ConvertsTo(media.PCMA) || slices.Contains(names, c.Name) {
+			list = append(list, c)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b sdp.Codec) int {
+		return slices.Index(names, a.Name) - slices.Index(names, b.Name)
+	})
+	return append(list, sdp.Event8000())
+}
+
+// choices are what p may agree to when it offers, best first; within a list its
+// own order counts. Once the other party has a codec, nothing is agreed that
+// would have to be converted and cannot be.
+func (c *Call) choices(p *party, offered []sdp.Codec) [][]sdp.Codec {
+	var tiers [][]sdp.Codec
+	inUse, other := p.agreed.Audio, sdp.Codec{}
+	if o := c.other(p); o != nil {
+		other = o.agreed.Audio
+	}
+	switch {
+	case other.Name == "" && inUse.Name == "":
+		return c.firstChoices(offered)
+	case other.Name == "":
+		return append([][]sdp.Codec{{inUse}}, c.firstChoices(offered)...)
+	case inUse.Name != "" && codecOf(inUse).ConvertsTo(codecOf(other)):
+		tiers = append(tiers, []sdp.Codec{inUse})
+	}
+	tiers = append(tiers, []sdp.Codec{other})
+	if codecOf(other).ConvertsTo(media.PCMA) || codecOf(other).ConvertsTo(media.PCMU) {
+		tiers = append(tiers, []sdp.Codec{sdp.PCMA(), sdp.PCMU()})
+	}
+	return tiers
+}
+
+// firstChoices are what the first party may agree to. Without a list at the
+// trunk: the laws of G.711, which every platform and recorder knows, then what
+// else the notice can be played in, then whatever is offered: who hears no
+// notice is connected all the same, unrecorded. A list says what and in which
+// order.
+func (c *Call) firstChoices(offered []sdp.Codec) (tiers [][]sdp.Codec) {
+	inOpus := c.route.notice == nil || c.route.notice.InOpus()
+	if names := c.route.trunk.Codecs; len(names) > 0 {
+		var unheard [][]sdp.Codec
+		for _, codec := range lawsOf(names) {
+			switch {
+			case codec.IsEvent():
+			case codec.Same(sdp.Opus()) && !inOpus:
+				unheard = append(unheard, []sdp.Codec{codec})
+			default:
+				tiers = append(tiers, []sdp.Codec{codec})
+			}
+		}
+		return append(tiers, unheard...)
+	}
+	tiers = [][]sdp.Codec{{sdp.PCMA(), sdp.PCMU()}, {sdp.G722()}}
+	if inOpus {
+		tiers = append(tiers, []sdp.Codec{sdp.Opus()})
+	}
+	return append(tiers, slices.DeleteFunc(slices.Clone(offered), func(o sdp.Codec) bool { return o.IsEvent() || o.Name == "CN" }))
+}
+
+// answerTo answers an offer with the best codec there is, and returns what it
+// offered as well.
+func (p *party) answerTo(offer *sdp.Session) (answer *sdp.Session, agreed sdp.Agreed, offered []sdp.Codec, err error) {
+	for i := range offer.Media {
+		if offer.Media[i].Kind == "audio" {
+			offered = append(offered, offer.Media[i].Codecs...)
+		}
+	}
+	tiers := [][]sdp.Codec{p.laws}
+	if p.choices != nil {
+		tiers = p.choices(offered)
+	}
+	for _, supported := range tiers {
+		if p.described == nil {
+			answer, agreed, err = sdp.NewAnswer(offer, p.local, supported)
+		} else {
+			answer, agreed, err = sdp.ReAnswer(offer, p.local, supported, p.agreed.Audio)
+		}
+		if !errors.Is(err, sdp.ErrNoCommonCodec) {
+			break
+		}
+	}
+	return answer, agreed, offered, err
+}
+
+// offer describes what the other party can do: its codec first, so that nothing
+// needs converting if the far end agrees, then what we convert, then what else
+// the other party offered and its trunk allows.
+func (p *party) offer(other *party, allowed []string) []byte {
+	codecs := []sdp.Codec{other.agreed.Audio}
+	add := func(c sdp.Codec) {
+		taken := func(o sdp.Codec) bool { return o.Same(c) || o.PT == c.PT }
+		if !slices.ContainsFunc(codecs, taken) {
+			codecs = append(codecs, c)
+		}
+	}
+	if codecOf(other.agreed.Audio).ConvertsTo(media.PCMA) || codecOf(other.agreed.Audio).ConvertsTo(media.PCMU) {
+		add(sdp.PCMA())
+		add(sdp.PCMU())
+	}
+	for _, c := range other.offered {
+		if !c.IsEvent() && c.Name != "CN" && (len(allowed) == 0 || slices.Contains(allowed, c.Name)) {
+			add(c)
+		}
+	}
+	if e := other.agreed.Event; e != nil {
+		add(*e)
+		for _, c := range other.offered {
+			if c.IsEvent() {
+				add(c)
+			}
+		}
+	}
+	for i := range codecs {
+		if codecs[i].IsEvent() {
+			codecs[i].Fmtp = sdp.Event8000().Fmtp
+		}
+	}
+	p.described = sdp.NewOffer(p.local, codecs).Marshal()
+	return p.described
+}
+
+// align sees to it that the parties speak one codec. If they settled on
+// different ones, the asked party is asked to change if it offered the agent's,
+// then, unless we can convert, the agent. If neither does, the call ends: to
+// keep two people on a line on which neither hears the other helps nobody.
+func (c *Call) align(ctx context.Context) {
+	asked, agent := c.asked.agreed.Audio, c.agent.agreed.Audio
+	if codecOf(asked) == codecOf(agent) {
+		return
+	}
+	wanted, known := find(c.asked.offered, agent)
+	c.beside(func() {
+		err := errNoCommonCodec
+		if known {
+			err = c.shift(ctx, c.asked, wanted)
+		}
+		if err == nil || codecOf(asked).ConvertsTo(codecOf(agent)) || c.shift(ctx, c.agent, asked) == nil {
+			return
+		}
+		if ctx.Err() == nil {
+			c.end(errNoCommonCodec)
+		}
+	})
+}
+
+func find(offered []sdp.Codec, codec sdp.Codec) (sdp.Codec, bool) {
+	if i := slices.IndexFunc(offered, codec.Same); i >= 0 {
+		return offered[i], true
+	}
+	return sdp.Codec{}, false
+}
+
+// shift asks a party by re-INVITE to speak a codec. It runs beside the call's
+// goroutine. If the party does not, nothing has changed.
+func (c *Call) shift(ctx context.Context, p *party, codec sdp.Codec) error {
+	var before, offer []byte
+	var err error
+	var leg *sip.Leg
+	if e := c.do(ctx, func() {
+		before, leg = p.described, p.leg
+		offer, err = p.describe(codec)
+	}); e != nil || err != nil {
+		return errors.Join(e, err)
+	}
+	answer, refused := leg.Reinvite(ctx, offer)
+	e := c.do(ctx, func() {
+		if refused == nil {
+			refused = c.change(p, func() error { return p.answered(answer) })
+		}
+		if refused != nil {
+			p.described = before
+			c.log.Warn("a party keeps its codec", "party", p.name, "codec", codec.Name)
+			return
+		}
+		c.remark("codec_changed", p.name+" to "+codec.Name)
+	})
+	return errors.Join(e, refused)
+}
+
+// describe offers one codec and its key presses to a far end that we talk to
+// already. The media lines stay as many as they are (RFC 3264 section 8).
+func (p *party) describe(codec sdp.Codec) ([]byte, error) {
+	ours, err := sdp.Parse(p.described)
+	if err != nil {
+		return nil, err
+	}
+	codecs := []sdp.Codec{codec}
+	if e := p.agreed.Event; e != nil {
+		event := *e
+		if event.Rate != codec.Rate { // one of the new clock, under a number that is free
+			event = sdp.Event(codec.Rate, event.PT)
+		}
+		codecs = append(codecs, event)
+	}
+	p.local.Version++
+	offer := sdp.NewOffer(p.local, codecs)
+	audio := offer.Media[0]
+	offer.Media = ours.Media
+	audio.Proto = offer.Media[p.agreed.Index].Proto
+	offer.Media[p.agreed.Index] = audio
+	p.described = offer.Marshal()
+	return p.described, nil
+}
+
+// clipOf is a prompt as far as a party that speaks this codec needs it.
+func clipOf(p *prompts.Prompt, codec media.Codec) media.Clip {
+	clip := media.Clip{PCMU: p.PCMU, PCMA: p.PCMA, Opus: p.Opus}
+	if codec == media.G722 {
+		clip.G722 = p.G722()
+	}
+	return clip
+}
+
+// unheard reports whether the notice cannot be played in the codec that was
+// agreed on, and notes it: a caller who cannot be asked is not recorded.
+func (c *Call) unheard() bool {
+	codec := codecOf(c.asked.agreed.Audio)
+	n := c.route.notice
+	if clipOf(n.Prompt(prompts.Ask), codec).In(codec) {
+		return false
+	}
+	c.rec.Notice = consent.Notice{ID: n.ID, Version: n.Version, Language: n.Language}
+	c.rec.Note(c.now(), "notice_not_in_codec", codec.String())
+	return true
+}
+
+// played says in which codec the notice was played, and which bytes that were.
+func (c *Call) played(codec media.Codec) {
+	ask := c.route.notice.Prompt(prompts.Ask)
+	c.rec.Notice.Codec, c.rec.Notice.AudioSHA256 = codec.String(), ask.AudioSHA256
+	if codec == media.Opus {
+		c.rec.Notice.AudioSHA256 = ask.OpusSHA256
+	}
+}
