@@ -181,9 +181,9 @@ func phrase(code int) string {
 // transferTo calls one place and, if somebody answers, hands the call over.
 func (c *Call) transferTo(ctx context.Context, r referral, next *party, w way, tell chan<- int) error {
 	inv := sip.Invite{
-		Target: w.uri, Called: w.called, Caller: c.route.from, CallID: uuid.NewString(),
+		Target: w.uri, Called: w.called, CallID: uuid.NewString(),
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
-		Auth: credentials(w.target), TLS: clientTLS(w.target),
+		Auth: credentials(w.target), TLS: clientTLS(w.target, w.certified),
 		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
 	}
 	inv.InDialog = c.inDialog(next, inv.CallID)
@@ -196,7 +196,9 @@ func (c *Call) transferTo(ctx context.Context, r referral, next *party, w way, t
 	}
 	if err := c.do(ctx, func() {
 		next.dialog = inv.CallID
-		inv.Offer, inv.Headers = next.offer(c.asked.agreed), c.consentHeaders()
+		inv.Offer = next.offer(c.asked, c.route.trunk.Codecs)
+		told := c.present(w.target)
+		inv.Caller, inv.Headers, inv.Present = told.caller, told.headers, told.present
 	}); err != nil {
 		return err
 	}
@@ -245,6 +247,7 @@ func (c *Call) replaceAgent(next *party, leg *sip.Leg, place string) {
 	next.stream.TapTo(c.tape.agent)
 	next.began()
 	c.follow(next, leg)
+	c.align(next.running)
 	c.passKeys()
 	c.rec.Call.Target, c.rec.Call.PlatformCallID = place, leg.CallID()
 	c.remark("transferred", "to "+place+", Call-ID "+leg.CallID())
