@@ -58,13 +58,6 @@ func (c *Call) parties() []*party {
 	return all
 }
 
-func (c *Call) closeRecordings() {
-	for _, o := range c.tape.open {
-		c.count(o, &c.rec.Recordings[o.index])
-		c.guard(o.Close)
-	}
-}
-
 // complete writes the last version of the record. at is when the call ended,
 // however long the goodbyes took.
 func (c *Call) complete(at time.Time, cause string) {
