@@ -127,6 +127,9 @@ func (c *Call) change(p *party, apply func() error) error {
 		}
 		c.remark(kind, "by "+p.name)
 	}
+	if c.asked.unwilling {
+		c.withdraw(recordpref) // does nothing if there is no consent
+	}
 	c.regate()
 	c.publish()
 	return nil
