@@ -96,25 +96,42 @@ func (g *Gateway) trunkNames() (names []string) {
 
 func (g *Gateway) trunkHandler(calls context.Context) sip.Handler {
 	return sip.Handler{
-		Invite:  func(_ context.Context, in *sip.Incoming) { g.calls.Serve(calls, in) },
+		Invite: func(_ context.Context, in *sip.Incoming) {
+			if g.bothUp(in.Context()) {
+				g.calls.Serve(calls, in)
+			}
+		},
 		Options: g.options,
 	}
 }
 
-// platformHandler takes calls that take over others (RFC 3891), and no more.
+// platformHandler takes outbound calls, and calls that take over others
+// (RFC 3891).
 func (g *Gateway) platformHandler(calls context.Context) sip.Handler {
-	h := g.notRouted()
-	otherwise := h.Invite
-	h.Invite = func(ctx context.Context, in *sip.Incoming) {
-		if !g.calls.Replace(calls, in) {
-			otherwise(ctx, in)
+	h := g.trunkHandler(calls)
+	h.Supported = []string{"replaces"}
+	h.Invite = func(_ context.Context, in *sip.Incoming) {
+		if g.bothUp(in.Context()) && !g.calls.Replace(calls, in) {
+			g.calls.ServeOutbound(calls, in)
 		}
 	}
-	h.Supported = []string{"replaces"}
 	return h
 }
 
-// notRouted serves the sides on which no call arrives.
+// bothUp waits until calls can go out on the other side too, which may begin to
+// serve a moment later. It reports false if ctx ended first.
+func (g *Gateway) bothUp(ctx context.Context) bool {
+	for _, s := range []side{g.sides.trunk, g.sides.platform} {
+		select {
+		case <-s.sip.Serving():
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// notRouted serves the side on which no call arrives.
 func (g *Gateway) notRouted() sip.Handler {
 	return sip.Handler{
 		Invite:  func(_ context.Context, in *sip.Incoming) { in.Reject(403, "No calls are taken on this side") },
