@@ -43,6 +43,7 @@ type actor struct {
 	answered []*phone.Line // every line that a desk picked up
 	desk     *desk
 	ended    *consent.Record
+	said     signalling
 }
 
 type dialResult struct {
@@ -86,6 +87,9 @@ func (p *actor) verbs() map[string]func([]string) {
 		"gateway stops":                    func([]string) { p.halt() },
 		"status is STATUS recording STATE": p.statusIs,
 	}
+	for name, act := range p.identities() {
+		verbs[name] = act
+	}
 	for name, act := range p.outward() {
 		verbs[name] = act
 	}
@@ -93,6 +97,9 @@ func (p *actor) verbs() map[string]func([]string) {
 		verbs[name] = act
 	}
 	for name, act := range p.dialogs() {
+		verbs[name] = act
+	}
+	for name, act := range p.secureVerbs() {
 		verbs[name] = act
 	}
 	for name, act := range p.recorderVerbs() {
@@ -185,7 +192,8 @@ func (p *actor) dials(args []string) {
 	p.cancel = cancel
 	p.dialed = make(chan dialResult, 1)
 	go func() {
-		line, err := p.caller.Call(ctx, phone.Dial{Target: p.trunkURI(), Caller: callerNumber, Called: p.called, CallID: p.callID, SDP: p.tamper})
+		line, err := p.caller.Call(ctx, phone.Dial{Target: p.trunkURI(), Caller: callerNumber, Called: p.called, CallID: p.callID, SDP: p.tamper,
+			Headers: p.said.headers, Present: p.said.present})
 		p.dialed <- dialResult{line, err}
 	}()
 	result := <-p.dialed

@@ -42,7 +42,8 @@ type desk struct {
 	rings  time.Duration // before it picks up
 	lift   chan struct{} // rings until this is closed; nil: for the time above
 	codecs []sdp.Codec
-	voice  float64 // its pitch; 0: the agent's
+	srtp   *phone.SRTP // nil: in clear
+	voice  float64     // its pitch; 0: the agent's
 	// password that it asks the gateway for; empty: none
 	password string
 
@@ -61,8 +62,9 @@ type desk struct {
 // arrival is a call at a desk.
 type arrival struct {
 	headers map[string]string
-	line    *phone.Line // nil until picked up
-	gone    bool        // cancelled before it was picked up
+	header  func(name string) []string // any other of the INVITE
+	line    *phone.Line                // nil until picked up
+	gone    bool                       // cancelled before it was picked up
 }
 
 func (d *desk) open() error {
@@ -80,7 +82,7 @@ func (d *desk) open() error {
 		return nil
 	}
 	var err error
-	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, Ring: d.ring, Options: d.alive})
+	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, SRTP: d.srtp, Ring: d.ring, Options: d.alive})
 	return err
 }
 
@@ -111,7 +113,7 @@ func (d *desk) alive() (int, string) {
 }
 
 func (d *desk) ring(ctx context.Context, r *phone.Ring) {
-	a := &arrival{headers: map[string]string{}}
+	a := &arrival{headers: map[string]string{}, header: r.Header}
 	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID", "Session-Expires", "Min-SE", "Contact", "Via", "From"} {
 		if v := r.Header(name); len(v) == 1 {
 			a.headers[name] = v[0]
