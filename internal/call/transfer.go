@@ -117,7 +117,7 @@ func (c *Call) beginTransfer(text string) (*party, int) {
 		c.log.Warn("transfer refused: no media ports")
 		return nil, 503
 	}
-	next.listen(c.guard)
+	c.listen(next)
 	c.transfer = &transfer{next: next, stop: func() {}}
 	c.remark("transfer_begun", text)
 	c.publish()
