@@ -9,8 +9,12 @@ import (
 // false means that the packet was lost.
 type Sink interface{ Send(packet []byte) bool }
 
-// Tap copies what one stream receives to its sinks, behind a gate. Copies keep
-// the sequence number, the timestamp and the marker of the original; they bear
+// Tap copies what one stream receives to its sinks, behind a gate, as one clean
+// RTP stream: the first copy keeps the sequence number and the timestamp of the
+// original, and so does what follows as long as nothing is left out. A key that
+// is left out leaves no gap in the sequence numbers. After a shut gate or a new
+// source these go on without a gap too, timestamps by the time that has passed,
+// and the marker is set. What the network lost stays a gap. Copies bear
 // the tap's own SSRC and the static payload type of the codec they came in, or, if
 // it has none, the type that they came with.
 // Telephone events are never copied.
@@ -23,6 +27,8 @@ type Tap struct {
 	// busy is held while a packet is copied. A tap serves one stream; while it
 	// is moved from one to another two may offer, and the later one loses.
 	busy atomic.Bool
+	line outbound    // the numbers of the copies; owned by the holder of busy
+	cut  atomic.Bool // packets were left out since the last copy
 
 	sent, lost, stripped atomic.Uint64
 	first, last          atomic.Int64              // Unix nanoseconds, 0 never
@@ -87,9 +93,12 @@ func (t *Tap) offer(now time.Time, h *heard) {
 			if t.gate.Passing() {
 				t.stripped.Add(1)
 			}
+			t.leaveOut(h)
 		case t.gate.enter():
 			t.copy(now, h)
 			t.gate.leave()
+		case !t.cut.Load():
+			t.cut.Store(true)
 		}
 	}
 }
@@ -100,7 +109,12 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		return
 	}
 	defer t.busy.Store(false)
-	n := copy(build(h.scratch[:], h.marker, h.codec.static(h.pt), h.seq, h.ts, t.ssrc), h.payload)
+	seq, ts, marker, ok := t.place(now, h)
+	if !ok {
+		t.lost.Add(uint64(len(t.sinks)))
+		return
+	}
+	n := copy(build(h.scratch[:], marker, h.codec.static(h.pt), seq, ts, t.ssrc), h.payload)
 	for _, sink := range t.sinks {
 		if !sink.Send(h.scratch[:headerSize+n]) {
 			t.lost.Add(1)
@@ -113,5 +127,33 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		at := now.UnixNano()
 		t.first.CompareAndSwap(0, at)
 		t.last.Store(at)
+	}
+}
+
+// place gives a packet its place among the copies. Not ok: it is from before the
+// last time that something was left out, where its place is taken.
+func (t *Tap) place(now time.Time, h *heard) (seq uint16, ts uint32, marker, ok bool) {
+	o := &t.line
+	from := origin{ssrc: h.ssrc, to: h.far}
+	switch {
+	case o.at.IsZero():
+		o.seq, o.ts = h.seq-1, h.ts
+	case t.cut.Load():
+		o.origin = origin{}
+	}
+	t.cut.Store(false)
+	return o.place(now, from, &h.packet, h.length())
+}
+
+// leaveOut closes the gap that a packet which is not copied would leave: the
+// next one takes its number.
+func (t *Tap) leaveOut(h *heard) {
+	if !t.busy.CompareAndSwap(false, true) {
+		return
+	}
+	defer t.busy.Store(false)
+	if o := &t.line; o.origin.to != nil && h.ssrc == o.origin.ssrc && h.seq == o.top+1 {
+		o.top++
+		o.seqShift--
 	}
 }
