@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"cmp"
 	"net"
 	"net/netip"
 
@@ -29,13 +30,39 @@ const (
 	Silence
 )
 
+// Admission says who is let in, and what becomes of the others.
+type Admission struct {
+	// Admit is asked about every request before anything is kept for it; nil:
+	// all are served. See Verdict.
+	Admit func(src netip.AddrPort, transport string) Verdict
+	// Phrase explains a refusal in the status line and the Reason header. Default
+	// "Forbidden".
+	Phrase string
+	// Refused is told the method of each request that was answered 403; may be
+	// nil. It must not block.
+	Refused func(method string)
+}
+
+// refusal is the answer to who is not let in.
+func (a Admission) refusal() *refusal {
+	phrase := cmp.Or(a.Phrase, "Forbidden")
+	return refuse(403, phrase, rejectReason(403, phrase))
+}
+
+// tell reports a refusal.
+func (a Admission) tell(req *siplib.Request) {
+	if a.Refused != nil {
+		a.Refused(string(req.Method))
+	}
+}
+
 // verdict asks Config.Admit. A panic in there is survived.
 func (e *Endpoint) verdict(src netip.AddrPort, transport string) (v Verdict) {
-	if e.admission == nil {
+	if e.admission.Admit == nil {
 		return Serve
 	}
 	defer e.guard("admitting a sender", func() { v = Silence })
-	return e.admission(netip.AddrPortFrom(src.Addr().Unmap(), src.Port()), transport)
+	return e.admission.Admit(netip.AddrPortFrom(src.Addr().Unmap(), src.Port()), transport)
 }
 
 // admitDatagram says whether a datagram may go to sipgo, which remembers
@@ -67,6 +94,7 @@ func (e *Endpoint) admitDatagram(c net.PacketConn, datagram []byte, from net.Add
 		to := net.UDPAddr{IP: udp.IP, Port: responsePort(req, udp.Port), Zone: udp.Zone}
 		// Lost like any datagram, if it is.
 		_, _ = c.WriteTo([]byte(res.String()), &to)
+		e.admission.tell(req)
 	}
 	return false
 }
@@ -79,8 +107,10 @@ func (e *Endpoint) refusalOf(req *siplib.Request, source string) *siplib.Respons
 	}
 	req.SetSource(source)
 	e.addTag(req)
-	res := siplib.NewResponseFromRequest(req, 403, "Forbidden", nil)
+	ref := e.admission.refusal()
+	res := siplib.NewResponseFromRequest(req, ref.code, ref.reason, nil)
 	res.SipVersion = "SIP/2.0"
+	appendHeaders(res, ref.headers)
 	return res
 }
 
@@ -113,7 +143,7 @@ func (e *Endpoint) knows(req *siplib.Request) bool {
 
 // welcome decides about a request that came by a connection.
 func (e *Endpoint) welcome(st *stack, req *siplib.Request) Verdict {
-	if e.admission == nil || st.transport == "udp" || !st.local.IsValid() {
+	if e.admission.Admit == nil || st.transport == "udp" || !st.local.IsValid() {
 		return Serve
 	}
 	src, err := netip.ParseAddrPort(req.Source())
@@ -136,6 +166,7 @@ func (r responder) turnAway(v Verdict) {
 	case r.req.IsAck():
 		r.tx.Terminate()
 	default:
-		r.dismiss(refuse(403, "Forbidden"))
+		r.dismiss(r.e.admission.refusal())
+		r.e.admission.tell(r.req)
 	}
 }

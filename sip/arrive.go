@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,9 @@ func (e *Endpoint) arrive(st *stack, msg siplib.Message) {
 			m.AppendHeader(&arrival{Header: siplib.NewHeader("", ""), verdict: v})
 			return
 		}
+		if st.transport == "udp" {
+			answerToSource(m)
+		}
 		e.arriveRequest(m)
 	case *siplib.Response:
 		e.arriveResponse(m)
@@ -80,6 +84,23 @@ func (e *Endpoint) arriveRequest(req *siplib.Request) {
 		if l := e.registry.leg(dialogOf(req)); l != nil && l.order.arrive(seq) {
 			a.leg, a.seq = l, seq
 		}
+	}
+}
+
+// answerToSource makes the responses to a request go back to where it came from
+// if there is a NAT between: its Via names another IP address than that of its
+// source, so the port of the Via is hardly that of the NAT. Where there is none,
+// a sender that does not ask for it (RFC 3581) is answered at the port of its
+// Via, as RFC 3261 section 18.2.2 has it.
+func answerToSource(req *siplib.Request) {
+	via := req.Via()
+	if via == nil || hasParam(via.Params, "rport") {
+		return
+	}
+	named, err := netip.ParseAddr(strings.Trim(via.Host, "[]"))
+	source, err2 := netip.ParseAddrPort(req.Source())
+	if err == nil && err2 == nil && named.Unmap() != source.Addr().Unmap() {
+		via.Params.Add("rport", "")
 	}
 }
 

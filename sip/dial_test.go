@@ -235,7 +235,8 @@ func TestTrap18RequestsLeaveFromTheListeningSocket(t *testing.T) {
 
 func TestTrap23EveryMessageHasAContactOfItsOwn(t *testing.T) {
 	e := start(t, Handler{})
-	a, b := contactOf(e.udp(), "udp", false), contactOf(e.udp(), "udp", false)
+	st := e.sockets[0].stack
+	a, b := st.contactOf(e.udp(), false), st.contactOf(e.udp(), false)
 	assert.NotSame(t, a, b)
 	assert.Positive(t, a.Address.Port)
 }

@@ -42,9 +42,11 @@ type Endpoint struct {
 // A policy is what the configuration says of far ends: who may talk to us, and
 // how it is seen whether they are still there.
 type policy struct {
-	admission func(src netip.AddrPort, transport string) Verdict
+	admission Admission
 	keepAlive time.Duration
+	dscp      int
 	timer     SessionTimer
+	public    public
 	second    time.Duration // a second of session timers; shorter in tests
 }
 
@@ -66,7 +68,11 @@ type Handler struct {
 func newEndpoint(cfg Config) (*Endpoint, error) {
 	e := &Endpoint{
 		log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1,
-		policy: policy{admission: cfg.Admit, keepAlive: cfg.KeepAlive, timer: cfg.SessionTimer, second: time.Second},
+		policy: policy{admission: cfg.Admission, keepAlive: cfg.KeepAlive, dscp: cfg.DSCP, timer: cfg.SessionTimer, second: time.Second},
+	}
+	var err error
+	if e.public, err = parsePublic(cfg.Advertise); err != nil {
+		return nil, err
 	}
 	e.lifecycle.setUp()
 	rand.Read(e.secret[:]) // never fails, crypto/rand

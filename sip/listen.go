@@ -1,12 +1,14 @@
 package sip
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -19,6 +21,11 @@ type Config struct {
 	// "tls:ADDRESS:PORT". The address is an IP address of this host, IPv6 in brackets; the wildcards are refused,
 	// because what we send must name one address. Port 0 takes any.
 	Listen []string
+	// Advertise is how far ends reach what Listen names, if that is by another
+	// name or address: a host or host:port, IPv6 in brackets. Via, Contact and our
+	// own From name it. Without a port each listener's own is named. Empty: the
+	// address that is bound.
+	Advertise string
 	// UserAgent goes into the Server and User-Agent headers. Default "consentgw".
 	UserAgent string
 	// T1 is RFC 3261's estimate of the round-trip time. It governs the
@@ -34,13 +41,13 @@ type Config struct {
 	Log *slog.Logger
 	// TLS is required if Listen names a TLS address.
 	TLS *TLS
-	// Admit is asked about every request before anything is kept for it; nil:
-	// all are served. See Verdict.
-	Admit func(src netip.AddrPort, transport string) Verdict
+	Admission
 	// KeepAlive is the interval in which a CRLF ping goes out on connections
 	// that we opened (RFC 5626 section 4.4.1); 0: none. A connection whose far
 	// end has answered pings before and answers no more is closed.
 	KeepAlive time.Duration
+	// DSCP marks what is sent (RFC 2474), 0 to 63. 0: no mark.
+	DSCP int
 	// Resolver looks targets up. Default: the host's.
 	Resolver Resolver
 }
@@ -115,7 +122,8 @@ func (e *Endpoint) bind(text string) (*socket, error) {
 	sock := &socket{Addr: addr, started: make(chan struct{})}
 	switch addr.Transport {
 	case "udp":
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr.AddrPort))
+		lc := net.ListenConfig{Control: e.marked}
+		c, err := lc.ListenPacket(context.Background(), "udp", addr.AddrPort.String())
 		if err != nil {
 			return nil, fmt.Errorf("sip: listen on %q: %w", text, err)
 		}
@@ -125,7 +133,8 @@ func (e *Endpoint) bind(text string) (*socket, error) {
 		if addr.Transport == "tls" && e.security.server.Load() == nil {
 			return nil, fmt.Errorf("sip: listen on %q: no certificate is configured", text)
 		}
-		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr.AddrPort))
+		lc := net.ListenConfig{Control: e.marked} // what is accepted inherits it
+		l, err := lc.Listen(context.Background(), "tcp", addr.AddrPort.String())
 		if err != nil {
 			return nil, fmt.Errorf("sip: listen on %q: %w", text, err)
 		}
@@ -138,10 +147,22 @@ func (e *Endpoint) bind(text string) (*socket, error) {
 	return sock, nil
 }
 
+// marked sets the DSCP of a socket. What cannot be marked is used all the same.
+func (e *Endpoint) marked(_, _ string, c syscall.RawConn) error {
+	if e.dscp == 0 {
+		return nil
+	}
+	return c.Control(func(fd uintptr) {
+		if err := mark(fd, e.dscp); err != nil {
+			e.log.Warn("sip socket without its DSCP", "error", err)
+		}
+	})
+}
+
 // guardConns lets a listener ask who may connect, and speak TLS.
 func (e *Endpoint) guardConns(transport string, l *listener) {
-	if e.admission != nil {
-		l.refuses = func(source netip.AddrPort) bool { return e.admission(source, transport) == Silence }
+	if e.admission.Admit != nil {
+		l.refuses = func(source netip.AddrPort) bool { return e.verdict(source, transport) == Silence }
 	}
 	if transport != "tls" {
 		return

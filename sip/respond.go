@@ -29,7 +29,7 @@ func (r responder) build(code int, reason string, sdp []byte, headers ...Header)
 	dialog := r.req.Method == siplib.INVITE || r.req.Method == siplib.UPDATE || r.req.Method == siplib.REFER
 	if dialog && code > 100 && code < 300 {
 		sips := strings.EqualFold(r.req.Recipient.Scheme, "sips")
-		contact := contactOf(r.local(), r.stack.transport, sips)
+		contact := r.stack.contactOf(r.local(), sips)
 		contact.Params = r.contact.Clone()
 		res.AppendHeader(contact)
 		if code < 200 {

@@ -49,7 +49,10 @@ type stack struct {
 	ending    context.Context // ends when no connection may be opened any more
 	tpl       *siplib.TransportLayer
 	txl       *siplib.TransactionLayer
+	public    public // how we are called, see name
 	flows     flows
+	// marked sets the DSCP of a socket.
+	marked func(network, address string, c syscall.RawConn) error
 	// admits says whether a datagram may go to sipgo.
 	admits func(c net.PacketConn, datagram []byte, from net.Addr) bool
 }
@@ -57,7 +60,7 @@ type stack struct {
 // newStack makes a stack. client is for outgoing TLS, else nil.
 func (e *Endpoint) newStack(transport string, local netip.AddrPort, client *tls.Config) *stack {
 	prepareLibrary()
-	st := &stack{transport: transport, local: local, ending: e.ending, admits: e.admitDatagram}
+	st := &stack{transport: transport, local: local, ending: e.ending, admits: e.admitDatagram, marked: e.marked, public: e.public}
 	quiet := newQuietLogger(e.log)
 	streams := func() *siplib.TransportTCP {
 		return &siplib.TransportTCP{WriteTimeout: writeTimeout, DialerCreate: st.dialer}
@@ -97,14 +100,14 @@ func (s *stack) dialer(from net.Addr) net.Dialer {
 // mayDial keeps every stack but the one for outgoing connections from opening
 // any: for a response whose connection is gone sipgo would connect to whatever
 // host the request's Via names.
-func (s *stack) mayDial(string, string, syscall.RawConn) error {
+func (s *stack) mayDial(network, address string, c syscall.RawConn) error {
 	if s.ending.Err() != nil {
 		return ErrNotServing
 	}
 	if s.local.IsValid() {
 		return errors.New("sip: a listener opens no connections")
 	}
-	return nil
+	return s.marked(network, address, c)
 }
 
 // close ends every transaction and connection of the stack. A UDP socket is
@@ -142,9 +145,10 @@ type hop struct {
 // connection of their own stack (traps 6 and 18).
 func (h hop) stamp(req *siplib.Request) {
 	network := strings.ToUpper(h.stack.transport)
+	host, port := h.stack.public.name(h.local)
 	via := &siplib.ViaHeader{
 		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: network,
-		Host: h.local.Addr().String(), Port: int(h.local.Port()),
+		Host: host, Port: port,
 	}
 	via.Params.Add("branch", newBranch())
 	via.Params.Add("rport", "") // RFC 3581: answer to where this came from
@@ -164,18 +168,19 @@ func (h hop) aim(req *siplib.Request) {
 
 // contact is the URI at which the far end of the hop reaches us.
 func (h hop) contact() *siplib.ContactHeader {
-	return contactOf(h.local, h.stack.transport, h.sips)
+	return h.stack.contactOf(h.local, h.sips)
 }
 
 // contactOf makes a new Contact each time: sipgo writes to the ones it is
 // given (trap 23). Host, port and transport are always concrete; with sips the
 // scheme says that it is TLS (RFC 3261 section 8.1.1.8).
-func contactOf(local netip.AddrPort, transport string, sips bool) *siplib.ContactHeader {
-	uri := siplib.Uri{Scheme: "sip", Host: local.Addr().String(), Port: int(local.Port())}
-	if sips && transport == "tls" {
+func (s *stack) contactOf(local netip.AddrPort, sips bool) *siplib.ContactHeader {
+	host, port := s.public.name(local)
+	uri := siplib.Uri{Scheme: "sip", Host: host, Port: port}
+	if sips && s.transport == "tls" {
 		uri.Scheme = "sips"
 	} else {
-		uri.UriParams.Add("transport", transport)
+		uri.UriParams.Add("transport", s.transport)
 	}
 	return &siplib.ContactHeader{Address: uri}
 }

@@ -34,7 +34,8 @@ type TLS struct {
 }
 
 // ClientTLS is what the connections to a target show and ask for. The files
-// are PEM; they are read when the target is first called, and by ReloadTLS.
+// are PEM; they are read when the target is first called, and by ReloadTLS. One
+// that names no file at all stands for what our TLS listeners show and trust.
 type ClientTLS struct {
 	// CertFile and KeyFile are shown to a server that asks; both or none.
 	CertFile, KeyFile string
@@ -198,7 +199,11 @@ func (e *Endpoint) ReloadTLS() error {
 func (e *Endpoint) secureStack(files *ClientTLS, host string) (*stack, error) {
 	s := &e.security
 	key := ClientTLS{CertFile: s.files.CertFile, KeyFile: s.files.KeyFile, CAFile: s.files.CAFile}
-	if files != nil {
+	switch {
+	case files == nil:
+	case files.CertFile == "" && files.CAFile == "":
+		key.ServerName = files.ServerName
+	default:
 		key = *files
 	}
 	if key.ServerName == "" {

@@ -138,7 +138,8 @@ func (e *Endpoint) ping(ctx context.Context, t target, h hop) (code int, err err
 func (e *Endpoint) newRequest(method siplib.RequestMethod, h hop, uri siplib.Uri, caller, callID string) *siplib.Request {
 	req := siplib.NewRequest(method, uri)
 	to := &siplib.ToHeader{Address: siplib.Uri{Scheme: "sip", User: uri.User, Host: uri.Host, Port: uri.Port}}
-	from := &siplib.FromHeader{Address: siplib.Uri{Scheme: "sip", User: escapeUser(caller), Host: h.local.Addr().String()}}
+	us, _ := h.stack.public.name(h.local)
+	from := &siplib.FromHeader{Address: siplib.Uri{Scheme: "sip", User: escapeUser(caller), Host: us}}
 	from.Params.Add("tag", newToken())
 	forwards, id := siplib.MaxForwardsHeader(maxForwards), siplib.CallIDHeader(callID)
 	for _, hdr := range []siplib.Header{

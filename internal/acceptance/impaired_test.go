@@ -138,12 +138,10 @@ func (s *site) makeOneImpaired(ctx context.Context, p *phone.Phone, c *center, t
 	if err != nil {
 		return fmt.Errorf("reaching the agent: %w", err)
 	}
-	if call.key != "" {
-		line.Speak(tone(500, 8000), true)
-		v := conversation{site: s, caller: line, agent: a}
-		if err := v.talks(5); err != nil {
-			return fmt.Errorf("talking: %w", err)
-		}
+	line.Speak(tone(500, 8000), true)
+	v := conversation{site: s, caller: line, agent: a}
+	if err := v.talks(3); err != nil {
+		return fmt.Errorf("talking: %w", err)
 	}
 	hangs, other := line, a.line
 	if call.byAgent {

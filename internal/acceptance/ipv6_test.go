@@ -89,7 +89,7 @@ func TestRFC5118(t *testing.T) {
 	needsIPv6(t)
 	port := portOf(freePort(t))
 	edits := plainRoute()
-	edits["media: 127.0.0.1                # address our SDP names and RTP binds"] = `media: "::1"`
+	edits["media: 127.0.0.1 # address our SDP names"] = `media: "::1" # address our SDP names`
 	edits[`["127.0.0.1/32"]`] = `["::1/128"]`
 	s := newSite(t, plan{info: true, edits: edits, trunk: "[::1]:" + port})
 	s.start()

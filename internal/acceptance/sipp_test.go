@@ -87,15 +87,16 @@ func (s *site) sippPlatform(calls int) *sipp {
 	return p
 }
 
-// listens reports whether some process has bound a UDP address of loopback.
+// listens reports whether some process has bound the UDP port of an address.
 func listens(addr string) bool {
-	table, err := os.ReadFile("/proc/net/udp")
-	if err != nil {
-		return false
+	n, err := strconv.Atoi(portOf(addr))
+	for _, file := range []string{"/proc/net/udp", "/proc/net/udp6"} {
+		table, _ := os.ReadFile(file)
+		if err == nil && strings.Contains(string(table), fmt.Sprintf(":%04X ", n)) {
+			return true
+		}
 	}
-	_, port, _ := strings.Cut(addr, ":")
-	n, err := strconv.Atoi(port)
-	return err == nil && strings.Contains(string(table), fmt.Sprintf(":%04X ", n))
+	return false
 }
 
 // sippCall is one call that SIPp makes.

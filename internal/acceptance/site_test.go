@@ -66,9 +66,11 @@ const (
 type plan struct {
 	embedded bool              // the embedded store instead of Redis
 	info     bool              // log level info instead of debug
-	trunk    string            // host and port that carriers send to; empty: on 127.0.0.1
+	host     string            // address of both sides; empty: 127.0.0.1
+	trunk    string            // host and port that carriers send to; empty: on host
 	patience time.Duration     // for the whole test; 0: patience
 	store    time.Duration     // how long one command to Redis may take; 0: long, on a busy machine, too
+	beside   *site             // whose Redis, recorder and targets it shares; nil: none
 	edits    map[string]string // what of the configuration is replaced by what, at last
 }
 
@@ -79,13 +81,20 @@ func newSite(t *testing.T, p plan) *site {
 	t.Cleanup(cancel)
 	s := &site{t: t, ctx: ctx, dir: t.TempDir()}
 	s.writeNotice()
-	var err error
-	s.recorder, err = phone.NewRecorder(netip.MustParseAddr("127.0.0.1"))
-	require.NoError(t, err)
-	t.Cleanup(s.recorder.Close)
-	s.trunk = cmp.Or(p.trunk, freePort(t))
-	s.platform = freePort(t)
-	s.targets = [2]string{freePort(t), freePort(t)}
+	if p.beside == nil {
+		var err error
+		s.recorder, err = phone.NewRecorder(netip.MustParseAddr("127.0.0.1"))
+		require.NoError(t, err)
+		t.Cleanup(s.recorder.Close)
+	}
+	p.host = cmp.Or(p.host, "127.0.0.1")
+	free := func() string { return net.JoinHostPort(p.host, portOf(freePort(t))) }
+	s.trunk = cmp.Or(p.trunk, free())
+	s.platform = free()
+	s.targets = [2]string{free(), free()}
+	if p.beside != nil {
+		s.recorder, s.redis, s.targets = p.beside.recorder, p.beside.redis, p.beside.targets
+	}
 	apiAddr := freePort(t)
 	s.apiURL, s.api = "http://"+apiAddr, client.New("http://"+apiAddr)
 	s.file = filepath.Join(s.dir, "consentgw.yaml")
@@ -104,22 +113,23 @@ func (s *site) configure(p plan, apiAddr string) {
 	for old, new := range map[string]string{
 		"./consentgw-data": filepath.Join(s.dir, "data"),
 		`dir: ""`:          "dir: " + filepath.Join(s.dir, "prompts"),
-		`["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]`: both(s.trunk),
-		`["udp:127.0.0.1:5070", "tcp:127.0.0.1:5070"]`: both(s.platform),
-		`["tcp:127.0.0.1:5080"]`:                       fmt.Sprintf(`["tcp:%s"]`, freePort(s.t)),
-		"ports: 16384-21999":                           "ports: " + trunkPorts,
-		"ports: 22000-26999":                           "ports: " + platformPorts,
-		"ports: 27000-31999":                           "ports: " + recorderPorts,
-		`api: "127.0.0.1:8080"`:                        fmt.Sprintf("api: %q", apiAddr),
-		`["127.0.0.0/8"]`:                              `["127.0.0.1/32"]`,
-		"sip:127.0.0.1:5090":                           "sip:" + s.targets[0],
-		"sip:127.0.0.1:5092":                           "sip:" + s.targets[1],
-		"caller: 127.0.0.1:6000":                       "caller: " + s.recorder.CallerAddr().String(),
-		"agent: 127.0.0.1:6002":                        "agent: " + s.recorder.AgentAddr().String(),
-		"notice: recording":                            "notice: short",
-		"answer_timeout: 6s ":                          "answer_timeout: 2s ",
-		"retries: 1":                                   "retries: 0",
-		"timeout: 500ms":                               "timeout: " + cmp.Or(p.store, 10*time.Second).String(),
+		`["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]`:  both(s.trunk),
+		`["udp:127.0.0.1:5070", "tcp:127.0.0.1:5070"]`:  both(s.platform),
+		`["tcp:127.0.0.1:5080"]`:                        fmt.Sprintf(`["tcp:%s"]`, freePort(s.t)),
+		"ports: 16384-21999":                            "ports: " + trunkPorts,
+		"ports: 27000-31999":                            "ports: " + recorderPorts,
+		`api: "127.0.0.1:8080"`:                         fmt.Sprintf("api: %q", apiAddr),
+		`["127.0.0.0/8"]`:                               fmt.Sprintf("[%q]", p.host+"/32"),
+		"media: 127.0.0.1                # address our": "media: " + p.host + " # address our",
+		"media: 127.0.0.1\n    ports: 22000-26999":      "media: " + p.host + "\n    ports: " + platformPorts,
+		"sip:127.0.0.1:5090":                            "sip:" + s.targets[0],
+		"sip:127.0.0.1:5092":                            "sip:" + s.targets[1],
+		"caller: 127.0.0.1:6000":                        "caller: " + s.recorder.CallerAddr().String(),
+		"agent: 127.0.0.1:6002":                         "agent: " + s.recorder.AgentAddr().String(),
+		"notice: recording":                             "notice: short",
+		"answer_timeout: 6s ":                           "answer_timeout: 2s ",
+		"retries: 1":                                    "retries: 0",
+		"timeout: 500ms":                                "timeout: " + cmp.Or(p.store, 10*time.Second).String(),
 	} {
 		text = []byte(replace(old, new))
 	}
@@ -129,9 +139,10 @@ func (s *site) configure(p plan, apiAddr string) {
 	if p.embedded {
 		text = []byte(string(text)[:strings.Index(string(text), "store:\n")])
 	} else {
-		var addr string
-		addr, s.redis = storetest.Redis(s.t)
-		text = []byte(replace("127.0.0.1:6379", addr))
+		if s.redis == nil {
+			_, s.redis = storetest.Redis(s.t)
+		}
+		text = []byte(replace("127.0.0.1:6379", s.redis.Addr()))
 	}
 	for old, new := range p.edits {
 		text = []byte(replace(old, new))
@@ -197,7 +208,13 @@ func tone(hertz float64, samples int) []int16 {
 // in good order.
 func (s *site) start() {
 	s.t.Helper()
-	s.gateway = launch(s.t, s.dir, "serve", "-c", s.file, "--drain", "1s")
+	s.startDraining("1s")
+}
+
+// startDraining does so with a time that calls are given at the end.
+func (s *site) startDraining(drain string) {
+	s.t.Helper()
+	s.gateway = launch(s.t, s.dir, "serve", "-c", s.file, "--drain", drain)
 	s.gateway.ready(s.ctx)
 	s.t.Cleanup(s.stop)
 }

@@ -30,6 +30,8 @@ var (
 	refuseBadAddress   = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
 	refuseNoPorts      = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
 	refuseTrunkRate    = &refusal{code: 503, word: "trunk_rate", reason: "Calls per second of the trunk reached", retryAfter: 1}
+	refuseSourceRate   = &refusal{code: 503, word: "source_rate", reason: "Calls per second of the source reached", retryAfter: 1}
+	refuseOverload     = &refusal{code: 503, word: "overload", reason: "Processor load too high", retryAfter: 5}
 	refuseFull         = &refusal{code: 503, word: "full", reason: "Call limit reached", retryAfter: 5}
 	refuseNoTarget     = &refusal{code: 480, word: "no_target", reason: "No target is up"}
 	refuseTrunkFull    = &refusal{code: 503, word: "trunk_full", reason: "Call limit of the trunk reached", retryAfter: 5}
@@ -76,6 +78,9 @@ func (s *Service) proven(in *sip.Incoming, t config.Trunk) bool {
 // that a gateway without ports says so before the phone is answered. A call
 // that is admitted has a record from here on, whatever becomes of it.
 func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
+	if s.Overloaded() {
+		return nil, refuseOverload
+	}
 	if ok, wait := j.plan.rates[j.trunk.Name].Take(s.Now()); !ok {
 		return nil, refuseTrunkRate.after(wait)
 	}

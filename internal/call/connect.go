@@ -91,7 +91,7 @@ func (c *Call) tryPlatform(ctx context.Context, w way) error {
 		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
-		Auth: credentials(w.target), TLS: clientTLS(w.target),
+		Auth: credentials(w.target), TLS: clientTLS(w.target, w.certified),
 		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
 	})
 	if err != nil {

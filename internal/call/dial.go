@@ -133,11 +133,16 @@ func credentials(t config.Target) *sip.Credentials {
 	return &sip.Credentials{Username: t.Auth.Username, Password: string(t.Auth.Password)}
 }
 
-// clientTLS is what a connection to a target shows and trusts; nil: no
-// certificate, and the authorities of the platform's side.
-func clientTLS(t config.Target) *sip.ClientTLS {
-	if t.TLS == nil {
+// clientTLS is what a connection to a target shows and trusts; nil:
+// what the platform's side shows and trusts. certified is the name that the far
+// end's certificate must bear; empty: the host that is dialed.
+func clientTLS(t config.Target, certified string) *sip.ClientTLS {
+	c := sip.ClientTLS{ServerName: certified}
+	if t.TLS != nil {
+		c.CertFile, c.KeyFile, c.CAFile = t.TLS.Cert, t.TLS.Key, t.TLS.CA
+	}
+	if c == (sip.ClientTLS{}) {
 		return nil
 	}
-	return &sip.ClientTLS{CertFile: t.TLS.Cert, KeyFile: t.TLS.Key, CAFile: t.TLS.CA}
+	return &c
 }

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"net/netip"
 	"reflect"
 	"slices"
 )
@@ -19,8 +18,17 @@ func (s *Service) Follow(p *Plan) {
 // InForce is the plan that the next call follows.
 func (s *Service) InForce() *Plan { return s.inForce.Load() }
 
-// inherit takes over the rates of trunks and the health of targets.
+// Overloaded reports whether calls are refused because the processors are busy.
+func (s *Service) Overloaded() bool {
+	limit := s.InForce().maxCPU
+	return limit > 0 && s.CPU() >= float64(limit)
+}
+
+// inherit takes over the rates of trunks and sources and the health of targets.
 func (p *Plan) inherit(old *Plan) {
+	if p.perSource == old.perSource {
+		p.sources = old.sources
+	}
 	for name, bucket := range p.rates {
 		if was := old.rates[name]; was != nil && was.Rate() == bucket.Rate() {
 			p.rates[name] = was
@@ -39,7 +47,3 @@ func (p *Plan) inherit(old *Plan) {
 		}
 	}
 }
-
-// Knows reports whether an address is within the networks of a trunk, whatever
-// else that trunk asks of who calls from there.
-func (p *Plan) Knows(source netip.Addr) bool { return p.table.Knows(source.Unmap()) }

@@ -68,7 +68,7 @@ func (c *Call) newParty(name string, ports *media.Ports, signalled netip.Addr) (
 	p := &party{name: name, stream: stream, signalled: signalled, ours: c.holds, info: make(chan dtmf.Press, 16), negotiation: negotiation{laws: lawsOf(nil)}}
 	p.choices = func(offered []sdp.Codec) [][]sdp.Codec { return c.choices(p, offered) }
 	p.pressed.onward = make(chan info, cap(p.info))
-	local := stream.Local()
+	local := ports.Public(stream.Local())
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}
 	p.running, p.stop = context.WithCancel(context.Background())
 	p.early, p.began = context.WithCancel(p.running)

@@ -43,6 +43,9 @@ type Plan struct {
 	platforms []*Platform
 	copies    []config.Recorder // where copies go
 	maxCalls  int
+	maxCPU    int            // percent; 0: no limit
+	sources   *limit.Sources // what each source may send; nil: anything
+	perSource limit.SourcesConfig
 	silence   config.MediaTimeout
 }
 
@@ -70,7 +73,8 @@ func NewPlan(cfg *config.Config, library *prompts.Library, recorders []Recorder)
 		return nil, err
 	}
 	p := &Plan{table: table, rates: map[string]*limit.Bucket{}, paths: map[string]*path{},
-		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls, silence: cfg.Dialogs.MediaTimeout}
+		copies: cfg.Recorders, maxCalls: cfg.Limits.MaxCalls, maxCPU: cfg.Limits.MaxCPU, silence: cfg.Dialogs.MediaTimeout}
+	p.limitSources(limit.SourcesConfig{PerSecond: cfg.Limits.PerSourceCPS, DropAfter: cfg.Limits.DropAfter})
 	for _, t := range cfg.Trunks {
 		p.rates[t.Name] = limit.NewBucket(t.MaxCPS)
 	}

@@ -16,10 +16,13 @@ type way struct {
 	called string // the user to call; empty: that of uri
 	place  string // uri without its user, for logs and the record
 	target config.Target
+	// certified is the name that the certificate of the far end must bear; empty:
+	// the host of uri.
+	certified string
 }
 
 func (c *Call) wayTo(t *target.Hop) way {
-	return way{uri: t.URI(), called: c.route.to, place: t.URI(), target: t.Target}
+	return way{uri: t.URI(), called: c.route.to, place: t.URI(), target: t.Target, certified: t.ServerName()}
 }
 
 func (c *Call) leadTo(l target.Lead) way {

@@ -31,6 +31,8 @@ type Config struct {
 	PlatformPorts *media.Ports
 	Store         consent.Store
 	Journal       *Journal
+	// CPU is how much of all processors' time this process uses, in percent.
+	CPU func() float64
 	// StoreFault is a stable word for why the store failed, such as "timeout".
 	StoreFault func(error) string
 	// StoreTimeout bounds the one write that a caller waits for.
@@ -56,6 +58,9 @@ type Service struct {
 func New(cfg Config) *Service {
 	s := &Service{Config: cfg, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
 	s.inForce.Store(cfg.Plan)
+	if s.CPU == nil {
+		s.CPU = func() float64 { return 0 }
+	}
 	if s.StoreFault == nil {
 		s.StoreFault = func(error) string { return "failed" }
 	}
@@ -67,7 +72,12 @@ func New(cfg Config) *Service {
 // legs, the relay and the recordings have ended. It answers in whatever way is
 // due, so it has nothing to return.
 func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
-	j, refusal := s.inForce.Load().find(in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
+	plan := s.inForce.Load()
+	if plan.tooFast(in.Source().Addr(), s.Now()) {
+		s.refuse(in, "", refuseSourceRate)
+		return
+	}
+	j, refusal := plan.find(in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
 	if refusal != nil {
 		s.refuse(in, j.trunk.Name, refusal)
 		return

@@ -22,6 +22,7 @@ type Config struct {
 	Prompts   Prompts
 	Listen    Listen
 	Limits    Limits
+	Network   Network
 	Dialogs   Dialogs
 	Trunks    []Trunk
 	Platforms []Platform
@@ -54,6 +55,9 @@ type Limits struct {
 	// DropAfter is how many requests of one source are refused with an answer
 	// within ten seconds before it gets none; 0, the default: all are answered.
 	DropAfter int
+	// MaxCPU is the share of all processors' time, in percent, that the gateway
+	// itself may use before it takes no new calls; 0, the default, is no limit.
+	MaxCPU int
 }
 
 // Prompts says where the notices are.

@@ -19,6 +19,7 @@ func (r *reader) decode(root *node) *Config {
 		Prompts: Prompts{Dir: r.text(root.get("prompts").get("dir"), "", anyText)},
 		Listen:  r.listen(root.get("listen")),
 		Limits:  r.limits(root.get("limits")),
+		Network: r.network(root.get("network")),
 		Dialogs: r.dialogs(root.get("dialogs")),
 		Store:   Store{Redis: r.redis(root.get("store").get("redis"))},
 		Log: Log{

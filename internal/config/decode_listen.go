@@ -85,6 +85,7 @@ func (r *reader) limits(n *node) Limits {
 		MaxCalls:     parsed(r, n.get("max_calls"), 0, whole(0, 1_000_000)),
 		PerSourceCPS: parsed(r, n.get("per_source_cps"), 0, parseRate),
 		DropAfter:    parsed(r, n.get("drop_after"), 0, whole(0, 1_000_000)),
+		MaxCPU:       parsed(r, n.get("max_cpu"), 0, whole(0, 100)),
 	}
 }
 

@@ -102,9 +102,13 @@ func (r *reader) destination(n *node) Destination {
 			Every:     parsed(r, options.get("every"), 30*time.Second, pingEvery),
 			DownAfter: parsed(r, options.get("down_after"), 3, whole(1, 100)),
 			UpAfter:   parsed(r, options.get("up_after"), 1, whole(1, 100)),
+			DownOn:    []string{"503"},
 		},
 		AnswerTimeout: parsed(r, n.get("answer_timeout"), 30*time.Second, duration(100*time.Millisecond, 10*time.Minute)),
 		FailoverOn:    FailoverOn{"408", "5xx", failoverTimeout},
+	}
+	if options.has("down_on") {
+		d.Options.DownOn = append([]string{}, r.distinct(options.list("down_on"), checkDown)...)
 	}
 	if n.has("failover_on") {
 		d.FailoverOn = append(FailoverOn{}, r.distinct(n.list("failover_on"), checkFailure)...)
@@ -135,6 +139,10 @@ func (r *reader) passing(p *Platform, n *node) {
 // checkFailure: 1xx and 2xx are no failures.
 var checkFailure = matching(regexp.MustCompile(`^([3-6]([0-9]{2}|xx)|timeout)$`),
 	"must be a status code from 300 to 699, a class of them such as 5xx, or timeout")
+
+// checkDown: 2xx is what one hopes for.
+var checkDown = matching(regexp.MustCompile(`^[3-6]([0-9]{2}|xx)$`),
+	"must be a status code from 300 to 699, or a class of them such as 5xx")
 
 // pingEvery is a duration, or zero for no pings; in between they would flood.
 func pingEvery(s string) (time.Duration, error) {

@@ -71,6 +71,7 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 			},
 			API: "127.0.0.1:8080",
 		},
+		Network: Network{KeepAlive: 100 * time.Second, DSCP: DSCP{Signalling: 40, Media: 46}},
 		Dialogs: Dialogs{
 			SessionTimer{Interval: 30 * time.Minute, Min: 90 * time.Second},
 			MediaTimeout{First: time.Minute, Silence: 5 * time.Minute, Hold: time.Hour},
@@ -84,7 +85,7 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 					{URI: "sip:127.0.0.1:5090", Priority: 1, Weight: 10},
 					{URI: "sip:127.0.0.1:5092", Priority: 2, Weight: 10},
 				},
-				Options:       OptionsPing{Every: 30 * time.Second, DownAfter: 3, UpAfter: 1},
+				Options:       OptionsPing{Every: 30 * time.Second, DownAfter: 3, UpAfter: 1, DownOn: []string{"503"}},
 				AnswerTimeout: 30 * time.Second,
 				FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
 			},

@@ -3,7 +3,8 @@ package config
 import "reflect"
 
 // Reload is Load for a gateway that runs on old. What is bound, opened or
-// announced at the start cannot change after it: node, listen, store and log.
+// announced at the start cannot change after it: node, listen, network,
+// session timers, store and log.
 // Each of their keys that differs is an error at its place.
 //
 // Certificates are an exception by their nature: the names of their files stay,
@@ -29,6 +30,8 @@ func (r *reader) fixed(old, c *Config, root *node) {
 		{[]string{"node", "data"}, old.Node.Data, c.Node.Data},
 		{[]string{"node", "drain"}, old.Node.Drain, c.Node.Drain},
 		{[]string{"listen", "api"}, old.Listen.API, c.Listen.API},
+		{[]string{"network"}, old.Network, c.Network},
+		{[]string{"dialogs", "session_timer"}, old.Dialogs.SessionTimer, c.Dialogs.SessionTimer},
 		{[]string{"store", "redis"}, old.Store.Redis, c.Store.Redis},
 		{[]string{"log", "level"}, old.Log.Level, c.Log.Level},
 		{[]string{"log", "format"}, old.Log.Format, c.Log.Format},

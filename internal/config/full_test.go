@@ -76,7 +76,7 @@ func paths(s *shape, path string) []string {
 func TestTheFullExampleMeansWhatItSays(t *testing.T) {
 	c := parseFull(t)
 	assert.Equal(t, 30*time.Second, c.Node.Drain)
-	assert.Equal(t, Limits{MaxCalls: 4000, PerSourceCPS: 50, DropAfter: 20}, c.Limits)
+	assert.Equal(t, Limits{MaxCalls: 4000, PerSourceCPS: 50, DropAfter: 20, MaxCPU: 85}, c.Limits)
 	assert.Equal(t, &TLS{
 		Cert: "/etc/consentgw/tls/trunk.crt", Key: "/etc/consentgw/tls/trunk.key",
 		CA: "/etc/consentgw/tls/carriers.crt", ClientAuth: "optional",

@@ -130,6 +130,18 @@ type OptionsPing struct {
 	// DownAfter failures in a row take a target down, UpAfter answers in a row
 	// bring it back. Defaults 3 and 1.
 	DownAfter, UpAfter int
+	// DownOn lists the answers that mean that the target takes no calls: status
+	// codes and classes of them. Nil is the default, 503. With every other answer,
+	// also one that knows no OPTIONS, the target is alive.
+	DownOn []string
+}
+
+// Alive reports whether a final answer to OPTIONS means that calls are taken.
+func (o OptionsPing) Alive(code int) bool {
+	if o.DownOn == nil {
+		return code != 503
+	}
+	return !FailoverOn(o.DownOn).Has(code)
 }
 
 // FailoverOn lists failures: status codes ("408"), classes of them ("5xx") and

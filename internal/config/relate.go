@@ -30,6 +30,7 @@ func (r *reader) relate(c *Config, root *node) {
 	r.sockets(c, root.get("listen"))
 	r.siprecAddress(c, root)
 	r.exposed(c, root)
+	r.advertised(c, root)
 }
 
 // named collects the names of a list and refuses the second of two equal ones.

@@ -6,7 +6,13 @@ func knownKeys() *shape {
 		may("node", block(may("id", single()), may("data", single()), may("drain", single()))),
 		may("prompts", block(may("dir", single()))),
 		may("listen", listenKeys()),
-		may("limits", block(may("max_calls", single()), may("per_source_cps", single()), may("drop_after", single()))),
+		may("limits", block(
+			may("max_calls", single()), may("per_source_cps", single()), may("drop_after", single()), may("max_cpu", single()),
+		)),
+		may("network", block(
+			may("keepalive", single()),
+			may("dscp", block(may("signalling", single()), may("media", single()))),
+		)),
 		may("dialogs", block(
 			may("session_timer", block(may("interval", single()), may("min", single()))),
 			may("media_timeout", block(may("first", single()), may("silence", single()), may("hold", single()))),
@@ -71,7 +77,9 @@ func platformKeys() *shape {
 	return block(
 		must("name", "routes refer to it", single()),
 		must("targets", "list at least one SIP address", listOf(targetKeys())),
-		may("options", block(may("every", single()), may("down_after", single()), may("up_after", single()))),
+		may("options", block(
+			may("every", single()), may("down_after", single()), may("up_after", single()), may("down_on", listOf(single())),
+		)),
 		may("answer_timeout", single()),
 		may("failover_on", listOf(single())),
 		may("headers", single()), may("user_to_user", single()), may("pass_headers", listOf(single())),

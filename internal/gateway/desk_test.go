@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"consentgw/internal/phone"
@@ -36,6 +37,8 @@ type desk struct {
 	codecs []sdp.Codec
 	// password that it asks the gateway for; empty: none
 	password string
+
+	options, asked atomic.Int32 // its answer to OPTIONS if it is not 0, and how many there were
 
 	phone *phone.Phone
 	mute  net.PacketConn // of a silent or dead desk
@@ -69,7 +72,7 @@ func (d *desk) open() error {
 		return nil
 	}
 	var err error
-	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, Ring: d.ring})
+	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, Ring: d.ring, Options: d.alive})
 	return err
 }
 
@@ -90,9 +93,18 @@ func (d *desk) uri() string {
 	return d.phone.URI()
 }
 
+// alive answers OPTIONS.
+func (d *desk) alive() (int, string) {
+	d.asked.Add(1)
+	if code := d.options.Load(); code != 0 {
+		return int(code), "As the script says"
+	}
+	return 200, "OK"
+}
+
 func (d *desk) ring(ctx context.Context, r *phone.Ring) {
 	a := &arrival{headers: map[string]string{}}
-	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID", "Session-Expires", "Min-SE"} {
+	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID", "Session-Expires", "Min-SE", "Contact", "Via", "From"} {
 		if v := r.Header(name); len(v) == 1 {
 			a.headers[name] = v[0]
 		}

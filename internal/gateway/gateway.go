@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"consentgw/consent"
@@ -18,6 +19,7 @@ import (
 	"consentgw/internal/boltstore"
 	"consentgw/internal/call"
 	"consentgw/internal/config"
+	"consentgw/internal/limit"
 	"consentgw/internal/media"
 	"consentgw/internal/metrics"
 	"consentgw/internal/redisstore"
@@ -34,6 +36,9 @@ type Options struct {
 	Now     consent.Clock // nil: time.Now
 	Rest    time.Duration // quarantine of media ports; 0: 30 s
 	Store   consent.Store // nil: what the configuration says
+	// CPU is how much of all processors' time the process uses, in percent; nil:
+	// it is measured.
+	CPU func() float64
 	// Reread is the configuration as it is to be from now on, for a gateway that
 	// runs on old; nil: it cannot be reloaded. Reload asks for it.
 	Reread func(old *config.Config) (*config.Config, config.Findings)
@@ -54,23 +59,20 @@ type Gateway struct {
 	calls    *call.Service
 	metrics  *metrics.Set
 	health   *health
+	load     *limit.Load
 	storeFor time.Duration
 }
-
-// side is one face toward the network.
-type side struct {
-	sip   *sip.Endpoint
-	ports *media.Ports
-}
-
-type sides struct{ trunk, platform, recorder side }
 
 // Listen binds everything that cfg names, or nothing.
 func Listen(cfg *config.Config, opt Options) (g *Gateway, err error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	g = &Gateway{opt: opt, cfg: cfg, reloads: newReloads(cfg), metrics: metrics.New(opt.Version), storeFor: storeTimeout(cfg)}
+	load := limit.NewLoad(runtime.GOMAXPROCS(0))
+	if opt.CPU == nil {
+		opt.CPU = load.Percent
+	}
+	g = &Gateway{opt: opt, load: load, cfg: cfg, reloads: newReloads(cfg), metrics: metrics.New(opt.Version), storeFor: storeTimeout(cfg)}
 	defer func(bound *Gateway) { // g is nil by then
 		if err != nil {
 			err = errors.Join(err, bound.release())
@@ -122,53 +124,6 @@ func sealPrompts(cfg *config.Config, library *prompts.Library) error {
 	return nil
 }
 
-// openSides binds the SIP listeners. Media ports are bound call by call.
-func (g *Gateway) openSides() error {
-	engine := media.NewEngine(media.EngineConfig{}) // one, so that the two streams of a call share a loop
-	for _, s := range []struct {
-		name string
-		cfg  config.Side
-		side *side
-	}{
-		{"trunk", g.cfg.Listen.Trunk, &g.sides.trunk},
-		{"platform", g.cfg.Listen.Platform, &g.sides.platform},
-		{"recorder", g.cfg.Listen.Recorder, &g.sides.recorder},
-	} {
-		var listen []string
-		for _, a := range s.cfg.SIP {
-			listen = append(listen, a.String())
-		}
-		if len(listen) > 0 {
-			endpoint, err := sip.Listen(sip.Config{Listen: listen, Log: g.opt.Log, TLS: serverTLS(s.cfg.TLS),
-				SessionTimer: sip.SessionTimer(g.sessionTimer())})
-			if err != nil {
-				return fmt.Errorf("listen.%s.sip: %w", s.name, err)
-			}
-			s.side.sip = endpoint
-		}
-		s.side.ports = media.NewPorts(media.PortsConfig{Addr: s.cfg.Media, Low: s.cfg.Ports.Low, High: s.cfg.Ports.High, Rest: g.opt.Rest, Engine: engine})
-	}
-	return nil
-}
-
-// sessionTimer is that of every leg. Without an interval its minimum means
-// nothing.
-func (g *Gateway) sessionTimer() config.SessionTimer {
-	t := g.cfg.Dialogs.SessionTimer
-	if t.Interval == 0 {
-		t.Min = 0
-	}
-	return t
-}
-
-// serverTLS is how a side shows who it is; nil: it has no TLS listener.
-func serverTLS(c *config.TLS) *sip.TLS {
-	if c == nil {
-		return nil
-	}
-	return &sip.TLS{CertFile: c.Cert, KeyFile: c.Key, CAFile: c.CA, ClientAuth: sip.ClientAuth(c.ClientAuth)}
-}
-
 func storeTimeout(cfg *config.Config) time.Duration {
 	if cfg.Store.Redis != nil {
 		return cfg.Store.Redis.Timeout
@@ -210,6 +165,7 @@ func (g *Gateway) build(plan *call.Plan) {
 	g.calls = call.New(call.Config{
 		Node: g.cfg.Node.ID, Plan: plan, Platform: g.sides.platform.sip,
 		TrunkPorts: g.sides.trunk.ports, PlatformPorts: g.sides.platform.ports,
+		CPU:   g.opt.CPU,
 		Store: g.store, Journal: g.journal, StoreTimeout: g.storeFor, StoreFault: redisstore.Reason,
 		Metrics: g.metrics, Log: g.opt.Log, Now: g.opt.Now,
 	})

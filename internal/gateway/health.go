@@ -24,10 +24,13 @@ func (h *health) Ready() (ready bool, degraded []string) {
 	if !ready {
 		degraded = append(degraded, "draining")
 	}
+	if h.gateway.calls.Overloaded() {
+		degraded = append(degraded, "overload")
+	}
 	if h.storeDown.Load() {
 		degraded = append(degraded, "store")
 	}
-	return ready, degraded
+	return ready, append(degraded, h.gateway.downTargets()...)
 }
 
 // watch looks at the neighbours until ctx ends.

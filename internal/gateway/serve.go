@@ -48,6 +48,8 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	start(g.health.watch)
 	start(g.recover)
 	start(g.obeyReloads)
+	start(g.watchTargets)
+	start(g.measure)
 	g.opt.Log.Info("consentgw is up", "node", g.cfg.Node.ID, "api", g.APIAddr(), "trunk", g.trunkNames())
 
 	var failure error

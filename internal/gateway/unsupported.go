@@ -20,9 +20,5 @@ func unsupported(cfg *config.Config) error {
 	for _, t := range cfg.Trunks {
 		refuse(t.SRTP != "" && t.SRTP != config.SRTPOff, "trunk %q: srtp: %s", t.Name, t.SRTP)
 	}
-	for name, s := range map[string]config.Side{"trunk": cfg.Listen.Trunk, "platform": cfg.Listen.Platform, "recorder": cfg.Listen.Recorder} {
-		refuse(s.Advertise != config.Advertise{}, "listen.%s.advertise", name)
-	}
-	refuse(cfg.Limits.PerSourceCPS > 0 || cfg.Limits.DropAfter > 0, "limits: per_source_cps and drop_after")
 	return errors.Join(problems...)
 }

@@ -13,7 +13,6 @@ func TestWhatIsNotSupportedYetIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	for name, ask := range map[string]func(*config.Config){
 		`trunk "carrier": srtp: required`: func(c *config.Config) { c.Trunks[0].SRTP = config.SRTPRequired },
-		"limits:":                         func(c *config.Config) { c.Limits.DropAfter = 3 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)

@@ -30,6 +30,9 @@ const (
 // PortsConfig says which ports a side uses.
 type PortsConfig struct {
 	Addr netip.Addr // local address that the sockets bind to
+	// Public is the address at which far ends reach Addr, the same ports: that of
+	// a NAT. The zero Addr: Addr itself.
+	Public netip.Addr
 	// Low and High bound the range, both inclusive. Both 0: ephemeral ports of
 	// the system, still in even and odd pairs.
 	Low, High uint16
@@ -85,7 +88,10 @@ func NewPorts(cfg PortsConfig) *Ports {
 	if cfg.Engine == nil {
 		cfg.Engine = NewEngine(EngineConfig{})
 	}
-	cfg.Addr = cfg.Addr.Unmap()
+	cfg.Addr, cfg.Public = cfg.Addr.Unmap(), cfg.Public.Unmap()
+	if !cfg.Public.IsValid() {
+		cfg.Public = cfg.Addr
+	}
 	p := &Ports{cfg: cfg, now: time.Now, tones: newTones(), used: map[uint16]bool{}}
 	for port := max(int(cfg.Low)+int(cfg.Low)%2, 2); port+1 <= int(cfg.High); port += 2 {
 		p.free = append(p.free, uint16(port))
@@ -110,7 +116,13 @@ func (p *Ports) Counts() PortCounts {
 func (p *Ports) Holds(addr netip.AddrPort) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return addr.Addr().Unmap() == p.cfg.Addr && p.used[addr.Port()&^1]
+	ip := addr.Addr().Unmap()
+	return (ip == p.cfg.Addr || ip == p.cfg.Public) && p.used[addr.Port()&^1]
+}
+
+// Public is the address to tell a far end for a local one.
+func (p *Ports) Public(local netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(p.cfg.Public, local.Port())
 }
 
 // Close ends the handing out. Every stream and sender must be closed before:

@@ -8,6 +8,7 @@ type callMetrics struct {
 	ended    *prometheus.CounterVec
 	duration prometheus.Histogram
 	setup    prometheus.Histogram
+	silenced prometheus.Counter
 }
 
 func newCallMetrics(f factory) callMetrics {
@@ -18,6 +19,8 @@ func newCallMetrics(f factory) callMetrics {
 		ended:  f.counterVec("calls_total", "Calls ended, by how.", "trunk", "result"),
 		duration: f.histogram("call_duration_seconds", "From the INVITE of a call to its end.",
 			[]float64{1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200}),
+		silenced: f.counter("requests_ignored_total",
+			"Requests and connections of senders that no trunk knows, left without an answer after limits.drop_after refusals."),
 		setup: f.histogram("call_setup_seconds",
 			"From the INVITE of a call to the platform's answer; the notice and the question are part of it.",
 			[]float64{0.5, 1, 2, 4, 6, 8, 10, 12, 15, 20, 25, 30, 45, 60, 120}),
@@ -30,6 +33,9 @@ func newCallMetrics(f factory) callMetrics {
 func (s *Set) Invite(trunk, code, reason string) {
 	s.calls.invites.WithLabelValues(label(trunk), label(code), label(reason)).Inc()
 }
+
+// Silenced counts a request that got no answer.
+func (s *Set) Silenced() { s.calls.silenced.Inc() }
 
 // CallStarted counts a call as live. CallEnded must follow.
 func (s *Set) CallStarted(trunk string) { s.calls.active.WithLabelValues(label(trunk)).Inc() }

@@ -18,6 +18,7 @@ import (
 func useAll(s *Set) {
 	s.Invite("carrier-a", "200", "")
 	s.Invite("", "403", "unknown_trunk")
+	s.Silenced()
 	s.CallStarted("carrier-a")
 	s.CallStarted("carrier-a")
 	s.CallEnded("carrier-a", "completed", 61)

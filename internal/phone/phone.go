@@ -31,6 +31,8 @@ type Config struct {
 	T1 time.Duration
 	// Ring takes the incoming calls, each on its own goroutine; nil: busy.
 	Ring func(ctx context.Context, r *Ring)
+	// Options answers OPTIONS; nil: 200.
+	Options func() (code int, reason string)
 }
 
 // Phone is a user agent that is bound and served.
@@ -58,7 +60,7 @@ func New(cfg Config) (*Phone, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	p := &Phone{cfg: cfg, endpoint: endpoint, stop: stop, served: make(chan error, 1), lines: map[*Line]struct{}{}}
-	go func() { p.served <- endpoint.Serve(ctx, sip.Handler{Invite: p.ring}) }()
+	go func() { p.served <- endpoint.Serve(ctx, sip.Handler{Invite: p.ring, Options: cfg.Options}) }()
 	<-endpoint.Serving()
 	return p, nil
 }

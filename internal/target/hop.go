@@ -24,11 +24,21 @@ type Hop struct {
 	failures, pongs  int // OPTIONS in a row
 	failedAt         time.Time
 	answeredAt       time.Time
+	spoke            bool // it has answered an OPTIONS, in whatever way
 }
 
 // URI is Target.URI with the address of Dest and the transport of the target:
 // where to send to.
 func (h *Hop) URI() string { return h.uri }
+
+// ServerName is the name that a TLS certificate must bear, if it is not the host
+// of URI (RFC 5922 section 4); else empty.
+func (h *Hop) ServerName() string {
+	if h.Dest == "" {
+		return ""
+	}
+	return splitURI(h.Target).host
+}
 
 // Up reports whether the address is taken for alive. It is at first.
 func (h *Hop) Up() bool {
@@ -42,14 +52,32 @@ func (h *Hop) Up() bool {
 func (h *Hop) Pinged(ready bool) (changed bool) {
 	h.set.mu.Lock()
 	defer h.set.mu.Unlock()
+	h.spoke = true
 	if !ready {
-		h.pongs = 0
-		h.failures = min(h.failures+1, h.set.downAfter)
-		return h.turn(h.down || h.failures == h.set.downAfter)
+		return h.fail()
 	}
 	h.failures = 0
 	h.pongs = min(h.pongs+1, h.set.upAfter)
 	return h.turn(h.down && h.pongs < h.set.upAfter)
+}
+
+// Unanswered tells that an OPTIONS got no answer, or could not be sent. It says
+// nothing of an address that has answered calls and has never answered an
+// OPTIONS: that one knows no OPTIONS.
+func (h *Hop) Unanswered() (changed bool) {
+	h.set.mu.Lock()
+	defer h.set.mu.Unlock()
+	if !h.spoke && !h.answeredAt.IsZero() {
+		return false
+	}
+	return h.fail()
+}
+
+// fail counts a probe that failed. Set.mu is held.
+func (h *Hop) fail() (changed bool) {
+	h.pongs = 0
+	h.failures = min(h.failures+1, h.set.downAfter)
+	return h.turn(h.down || h.failures == h.set.downAfter)
 }
 
 // Answered tells that the address gave an INVITE a final answer that is no

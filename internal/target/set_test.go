@@ -275,3 +275,19 @@ func TestHealthGoesOnInTheNextConfiguration(t *testing.T) {
 	hop(t, s, "sip:t1").Answered(noon())
 	assert.False(t, hop(t, old, "sip:t1").Up(), "the old one has a life of its own")
 }
+
+func TestSilenceSaysNothingOfAnAddressThatKnowsNoOptions(t *testing.T) {
+	s := New(platform(at(1, 1), at(1, 1), at(1, 1)), nil)
+	calls, speaks, dead := hop(t, s, "sip:t1"), hop(t, s, "sip:t2"), hop(t, s, "sip:t3")
+	calls.Answered(noon())
+	speaks.Answered(noon())
+	speaks.Pinged(true)
+	for range 10 {
+		calls.Unanswered()
+		speaks.Unanswered()
+		dead.Unanswered()
+	}
+	assert.True(t, calls.Up(), "it takes calls, and has never answered an OPTIONS")
+	assert.False(t, speaks.Up(), "it has answered before, and does not any more")
+	assert.False(t, dead.Up(), "nothing good is known of it")
+}
