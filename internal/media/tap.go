@@ -17,7 +17,8 @@ type Sink interface{ Send(packet []byte) bool }
 // and the marker is set. What the network lost stays a gap. Copies bear
 // the tap's own SSRC and the static payload type of the codec they came in, or, if
 // it has none, the type that they came with.
-// Telephone events are never copied.
+// Telephone events are never copied, nor is speech in which a key sounds once it
+// is known for one: of a tone, the first 20 to 40 ms are.
 type Tap struct {
 	// Set by NewTap and Then, then constant.
 	gate  *Gate
@@ -39,7 +40,7 @@ type Tap struct {
 type TapCounts struct {
 	Sent     uint64 // handed to the network
 	Lost     uint64 // passed the gate, but the network did not take it
-	Stripped uint64 // telephone events that came while the gate was open
+	Stripped uint64 // keys that came while the gate was open: events, or tones in the speech
 	FirstAt  time.Time
 	LastAt   time.Time // of what was sent; zero if nothing was
 	// Codec and PayloadType are those of what was sent last.
@@ -89,7 +90,7 @@ func (t *Tap) offer(now time.Time, h *heard) {
 	for ; t != nil; t = t.next {
 		switch {
 		case t.gate == nil:
-		case h.what == event:
+		case h.what == event, h.key:
 			if t.gate.Passing() {
 				t.stripped.Add(1)
 			}
