@@ -45,7 +45,7 @@ func (in *Incoming) serverDialog() *dialog {
 		local: bareURI(&in.req.To().Address), remote: bareURI(&in.req.From().Address),
 		peer: in.source, pinned: in.stack.transport != "udp",
 		target: bareURI(&in.req.Contact().Address),
-		routes: recordRoutes(in.req),
+		routes: recordRoutes(in.req), contact: contactParams(in.earlyPolicy.ContactParams),
 	}
 	d.session = sessionPair{in.earlyPolicy.SessionID, remoteSession(in.req)}
 	return d

@@ -19,6 +19,9 @@ type Early struct {
 	// SessionID is our half of the Session-ID (RFC 7989), 32 hexadecimal
 	// digits; "": none is sent.
 	SessionID string
+	// ContactParams are what our Contact says about us in the whole dialog, as
+	// header parameters: "+sip.srs".
+	ContactParams []string
 }
 
 // SetEarly is to be called before the first Progress. Without it Progress is
@@ -28,6 +31,9 @@ func (in *Incoming) SetEarly(early Early) error {
 	if early.SessionID != "" && !isSessionUUID(early.SessionID) {
 		return errSessionID
 	}
+	if err := checkParams(early.ContactParams); err != nil {
+		return err
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.early != nil || in.final {
@@ -35,6 +41,7 @@ func (in *Incoming) SetEarly(early Early) error {
 	}
 	in.earlyPolicy = early
 	in.allow = allowedBy(early.InDialog)
+	in.contact = contactParams(early.ContactParams)
 	in.session = sessionHeader(early.SessionID, remoteSession(in.req))
 	return nil
 }

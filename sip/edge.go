@@ -131,6 +131,9 @@ func admitOffer(req *siplib.Request) *refusal {
 	if !acceptsSDP(req) {
 		return refuse(406, "Not Acceptable")
 	}
+	if req.Method == siplib.UPDATE {
+		return nil // its dialog may take other bodies, see Leg.show
+	}
 	return admitBody(req)
 }
 

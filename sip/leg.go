@@ -33,6 +33,11 @@ type InDialog struct {
 	// the dialog is handled before it returns. If it is nil, a REFER is
 	// answered 405.
 	Refer func(r Refer) (code int)
+	// Document takes the body of a re-INVITE or UPDATE that is more than a
+	// session description, before Offer is called with that, and returns a 2xx
+	// to go on or the status to refuse with. If it is nil, an UPDATE with a body
+	// and no session description is answered 415.
+	Document func(d Document) (code int)
 	// SessionTimer replaces that of Config for this leg if it is not nil.
 	SessionTimer *SessionTimer
 }

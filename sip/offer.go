@@ -16,6 +16,11 @@ func (l *Leg) onReinvite(r responder) {
 		r.answer(ref.code, ref.reason, ref.headers...)
 		return
 	}
+	if ref := l.show(r); ref != nil {
+		<-l.slot
+		r.answer(ref.code, ref.reason, ref.headers...)
+		return
+	}
 	offer := sdpOf(r.req)
 	seq := r.req.CSeq().SeqNo
 	answer, ref := l.negotiate(r, offer)
@@ -61,6 +66,10 @@ func (l *Leg) onUpdate(r responder) {
 		return
 	}
 	if offer == nil {
+		if ref := l.show(r); ref != nil {
+			r.answer(ref.code, ref.reason, ref.headers...)
+			return
+		}
 		l.agree(r, nil, nil)
 		return
 	}
@@ -68,7 +77,11 @@ func (l *Leg) onUpdate(r responder) {
 		r.answer(ref.code, ref.reason, ref.headers...)
 		return
 	}
-	answer, ref := l.negotiate(r, offer)
+	ref := l.show(r)
+	var answer []byte
+	if ref == nil {
+		answer, ref = l.negotiate(r, offer)
+	}
 	if ref != nil {
 		r.answer(ref.code, ref.reason, ref.headers...)
 		return

@@ -13,7 +13,6 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/config"
-	"consentgw/internal/media"
 	"consentgw/internal/phone"
 	"consentgw/internal/sdp"
 	"consentgw/prompts"
@@ -59,14 +58,11 @@ func TestAnAgreedCallIsRecordedFromTheConnectionToTheEnd(t *testing.T) {
 func TestAWithdrawalCountsWhileARecorderStillOpens(t *testing.T) {
 	h, m := newHouse(t), newMemory()
 	opening, accept := make(chan struct{}), make(chan struct{})
-	h.records(Recorder{Name: "slow", Open: func(ctx context.Context, p consent.Permit, g *media.Gate) (Recording, error) {
+	h.records(Recorder{Name: "slow", Open: func(ctx context.Context, take Take) (Recording, error) {
 		close(opening)
-		select {
-		case <-accept:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-		return m.open(ctx, p, g)
+		<-ctx.Done() // it is told to give up, and does not
+		<-accept
+		return m.open(ctx, take)
 	}})
 	h.open()
 	line := h.agree()
@@ -86,10 +82,10 @@ func TestAWithdrawalCountsWhileARecorderStillOpens(t *testing.T) {
 func TestAPauseCountsWhileARecorderStillOpens(t *testing.T) {
 	h, m := newHouse(t), newMemory()
 	opening, accept := make(chan struct{}), make(chan struct{})
-	h.records(Recorder{Name: "slow", Open: func(ctx context.Context, p consent.Permit, g *media.Gate) (Recording, error) {
+	h.records(Recorder{Name: "slow", Open: func(ctx context.Context, take Take) (Recording, error) {
 		close(opening)
 		<-accept
-		return m.open(ctx, p, g)
+		return m.open(ctx, take)
 	}})
 	h.open()
 	line := h.agree()
@@ -108,9 +104,9 @@ func TestAPauseCountsWhileARecorderStillOpens(t *testing.T) {
 func TestOneSlowRecorderDoesNotKeepAnotherWaiting(t *testing.T) {
 	h, slow, quick := newHouse(t), newMemory(), newMemory()
 	accept := make(chan struct{})
-	h.records(Recorder{Name: "slow", Open: func(ctx context.Context, p consent.Permit, g *media.Gate) (Recording, error) {
+	h.records(Recorder{Name: "slow", Open: func(ctx context.Context, take Take) (Recording, error) {
 		<-accept
-		return slow.open(ctx, p, g)
+		return slow.open(ctx, take)
 	}})
 	h.records(Recorder{Name: "quick", Open: quick.open})
 	h.open()
@@ -128,7 +124,7 @@ func TestOneSlowRecorderDoesNotKeepAnotherWaiting(t *testing.T) {
 func TestACallerWhoLeavesWhileARecorderOpensLeavesNothingBehind(t *testing.T) {
 	h := newHouse(t)
 	opening := make(chan struct{})
-	h.records(Recorder{Name: "never", Open: func(ctx context.Context, _ consent.Permit, _ *media.Gate) (Recording, error) {
+	h.records(Recorder{Name: "never", Open: func(ctx context.Context, _ Take) (Recording, error) {
 		close(opening)
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
@@ -143,7 +139,7 @@ func TestACallerWhoLeavesWhileARecorderOpensLeavesNothingBehind(t *testing.T) {
 
 func TestARecorderThatFailsCostsTheCallNothing(t *testing.T) {
 	h := newHouse(t)
-	h.records(Recorder{Name: "broken", Open: func(context.Context, consent.Permit, *media.Gate) (Recording, error) {
+	h.records(Recorder{Name: "broken", Open: func(context.Context, Take) (Recording, error) {
 		return nil, errors.New("no")
 	}})
 	h.open()
@@ -159,13 +155,13 @@ func TestARecorderThatFailsCostsTheCallNothing(t *testing.T) {
 // A defect in one call's recorder must not reach another call, and must leave
 // neither a port nor an entry of its own behind: the house checks both.
 func TestAPanicEndsItsOwnCallOnly(t *testing.T) {
-	for name, open := range map[string]func(m *memory) func(context.Context, consent.Permit, *media.Gate) (Recording, error){
-		"while a recorder opens": func(*memory) func(context.Context, consent.Permit, *media.Gate) (Recording, error) {
-			return func(context.Context, consent.Permit, *media.Gate) (Recording, error) { panic("a defect") }
+	for name, open := range map[string]func(m *memory) func(context.Context, Take) (Recording, error){
+		"while a recorder opens": func(*memory) func(context.Context, Take) (Recording, error) {
+			return func(context.Context, Take) (Recording, error) { panic("a defect") }
 		},
-		"when it is asked for faults": func(m *memory) func(context.Context, consent.Permit, *media.Gate) (Recording, error) {
-			return func(ctx context.Context, p consent.Permit, g *media.Gate) (Recording, error) {
-				_, err := m.open(ctx, p, g)
+		"when it is asked for faults": func(m *memory) func(context.Context, Take) (Recording, error) {
+			return func(ctx context.Context, take Take) (Recording, error) {
+				_, err := m.open(ctx, take)
 				return &faultless{m}, err
 			}
 		},

@@ -44,13 +44,6 @@ func (c *Call) hush() {
 	c.agent.hush()
 }
 
-func (c *Call) closeRecordings() {
-	for _, o := range c.tape.open {
-		c.count(o, &c.rec.Recordings[o.index])
-		c.guard(o.Close)
-	}
-}
-
 // complete writes the last version of the record. at is when the call ended,
 // however long the goodbyes took.
 func (c *Call) complete(at time.Time, cause string) {

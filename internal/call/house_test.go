@@ -336,16 +336,16 @@ func (m *memory) Close()             { close(m.closed) }
 func newMemory() *memory { return &memory{closed: make(chan struct{})} }
 
 // open is what a recorder does that takes the call at once.
-func (m *memory) open(_ context.Context, _ consent.Permit, g *media.Gate) (Recording, error) {
+func (m *memory) open(_ context.Context, take Take) (Recording, error) {
 	for i := range m.taps {
-		m.taps[i] = media.NewTap(g, media.NewSSRC(), m)
+		m.taps[i] = media.NewTap(take.Gate, media.NewSSRC(), m)
 	}
 	return m, nil
 }
 
 // opens is open for many calls at once: each gets a memory of its own.
-func (m *memory) opens(ctx context.Context, p consent.Permit, g *media.Gate) (Recording, error) {
-	return newMemory().open(ctx, p, g)
+func (m *memory) opens(ctx context.Context, take Take) (Recording, error) {
+	return newMemory().open(ctx, take)
 }
 
 // writeTones makes a notice of short tones, each prompt another one.

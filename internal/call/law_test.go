@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/media"
 	"consentgw/internal/storetest"
 
 	"github.com/stretchr/testify/assert"
@@ -37,7 +36,7 @@ func TestWithoutAStoredYesNoRecorderIsAsked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
 			h.storeFor = 300 * time.Millisecond
-			h.records(Recorder{Name: "archive", Open: func(context.Context, consent.Permit, *media.Gate) (Recording, error) {
+			h.records(Recorder{Name: "archive", Open: func(context.Context, Take) (Recording, error) {
 				t.Error("a recorder was asked")
 				return nil, away
 			}})

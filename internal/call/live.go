@@ -129,6 +129,7 @@ func (s *Service) merge(ctx context.Context, other *consent.Record) (*consent.Re
 			c.stopTape() // close, then merge
 		}
 		if c.rec.Merge(other) {
+			c.tellRecorders()
 			c.confirm()
 		}
 		merged = c.rec.Clone()

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,27 +11,11 @@ import (
 	"consentgw/internal/config"
 	"consentgw/internal/headers"
 	"consentgw/internal/limit"
-	"consentgw/internal/media"
 	"consentgw/internal/route"
 	"consentgw/internal/target"
 	"consentgw/prompts"
 	"consentgw/sip"
 )
-
-// Recorder opens the copies of one call at one recorder. Open refuses without a
-// valid permit. It may take its time, but not beyond the end of ctx.
-type Recorder struct {
-	Name string
-	Open func(ctx context.Context, p consent.Permit, g *media.Gate) (Recording, error)
-}
-
-// Recording is one call at one recorder.
-type Recording interface {
-	Caller() *media.Tap // copies of what the caller sends
-	Agent() *media.Tap  // copies of what the platform sends
-	Fault() string      // why copies are missing; empty if nothing is known
-	Close()
-}
 
 // Plan is the configuration as calls use it: looked up once, then followed. It
 // does not change, but for what it learns of limits and targets.

@@ -21,8 +21,9 @@ type tape struct {
 	paused  bool   // by the API
 	reason  string // why the gate is shut; empty while copies flow
 	passing bool
-	pauses  int       // begun so far
-	stored  time.Time // when the counts were last handed to the journal
+	pauses  int                // begun so far
+	stored  time.Time          // when the counts were last handed to the journal
+	giveUp  context.CancelFunc // ends the opening; nil before it has begun
 }
 
 // open is one recording that has begun; its evidence is rec.Recordings[index].
@@ -31,25 +32,7 @@ type open struct {
 	index  int
 	atStop uint64 // copies when it was stopped
 	over   bool
-}
-
-// record opens the recorders, if there is a permit, beside the call: a slow one
-// delays neither the talk nor a withdrawal nor another recorder. One that cannot
-// be opened costs the call nothing; the record says what is missing.
-func (c *Call) record(ctx context.Context) {
-	if !c.tape.permit.Valid() {
-		return
-	}
-	permit, gate := c.tape.permit, c.tape.gate
-	for _, r := range c.route.recorders {
-		c.tape.opening++
-		c.beside(func() {
-			recording, err := r.Open(ctx, permit, gate)
-			if c.do(ctx, func() { c.opened(r.Name, recording, err) }) != nil && err == nil {
-				recording.Close() // the call was over first
-			}
-		})
-	}
+	away   bool // the recorder is lost at the moment
 }
 
 // opened takes a recorder into use. If the consent was taken back while it
@@ -58,13 +41,15 @@ func (c *Call) opened(name string, recording Recording, err error) {
 	defer c.publish()
 	c.tape.opening--
 	switch {
+	case !c.tape.permit.Valid():
+		if err == nil {
+			c.dismiss(recording)
+		}
+		c.rec.Note(c.now(), "recorder_unused", name)
+		return
 	case err != nil:
 		c.log.Warn("recorder not opened: the call goes on without it", "recorder", name, "error", err)
 		c.rec.Note(c.now(), "recorder_failed", name)
-		return
-	case !c.tape.permit.Valid():
-		recording.Close()
-		c.rec.Note(c.now(), "recorder_unused", name)
 		return
 	}
 	at := consent.Stamp(c.now())
@@ -81,6 +66,7 @@ func (c *Call) opened(name string, recording Recording, err error) {
 	c.agent.stream.TapTo(c.tape.agent)
 	c.rec.Note(at, "recorder_opened", name)
 	c.regate()
+	c.tellRecorders() // of what happened while it opened
 }
 
 // chain puts a tap before those that are there already.
@@ -104,6 +90,7 @@ func (c *Call) regate() {
 	c.tape.reason = reason
 	c.pass(reason == "")
 	c.notePause(reason)
+	c.tellRecorders()
 }
 
 // maxPauses is after how many pauses a recording stays shut. A party that holds
@@ -143,16 +130,9 @@ func (c *Call) pass(on bool) {
 // notePause writes the change of the gate into the evidence of each recording.
 func (c *Call) notePause(reason string) {
 	at := consent.Stamp(c.now())
-	for _, o := range c.tape.open {
-		if o.over {
-			continue
-		}
-		r := &c.rec.Recordings[o.index]
-		r.EndPause(at)
-		r.State = consent.RecordingOn
-		if reason != "" {
-			r.State = consent.RecordingPaused
-			r.Pauses = append(r.Pauses, consent.Pause{From: at, Reason: reason})
+	for i := range c.tape.open {
+		if o := &c.tape.open[i]; !o.over {
+			o.mark(c.rec, at, reason)
 		}
 	}
 	if reason != "" {
@@ -160,6 +140,27 @@ func (c *Call) notePause(reason string) {
 		c.remark("recording_paused", reason)
 	} else {
 		c.remark("recording_on", "")
+	}
+}
+
+// mark brings the pauses of one recording up to date: the gate's reason to be
+// shut goes before its own. Of a recorder that comes and goes all day no more is
+// kept than of parties that do.
+func (o *open) mark(rec *consent.Record, at time.Time, reason string) {
+	r := &rec.Recordings[o.index]
+	if reason == "" && o.away {
+		reason = "recorder"
+	}
+	if n := len(r.Pauses); n > 0 && reason != "" && r.Pauses[n-1].Reason == reason && r.Pauses[n-1].To.IsZero() {
+		return // goes on
+	}
+	r.EndPause(at)
+	r.State = consent.RecordingOn
+	if reason != "" {
+		r.State = consent.RecordingPaused
+		if len(r.Pauses) < 2*maxPauses {
+			r.Pauses = append(r.Pauses, consent.Pause{From: at, Reason: reason})
+		}
 	}
 }
 
@@ -212,6 +213,9 @@ func (c *Call) stopTape() {
 	}
 	c.pass(false)
 	c.tape.permit.Revoke()
+	if c.tape.giveUp != nil {
+		c.tape.giveUp()
+	}
 	at := consent.Stamp(c.now())
 	for i := range c.tape.open {
 		o := &c.tape.open[i]
@@ -236,6 +240,7 @@ func (c *Call) withdraw(method string) bool {
 	}
 	c.stopTape()
 	c.rec.Withdraw(c.now(), method)
+	c.tellRecorders()
 	c.log.Info("consent withdrawn", "method", method)
 	c.publish()
 	c.confirm()

@@ -93,6 +93,7 @@ func TestTheFilesOfEverySideAndTargetAreChecked(t *testing.T) {
 	assert.Equal(t, []string{
 		"listen.trunk.tls.ca", "listen.trunk.tls.cert", "listen.trunk.tls.key", "listen.platform.tls.cert", "listen.platform.tls.key",
 		"listen.recorder.tls.ca", "platforms[0].targets[1].tls.ca", "platforms[0].targets[1].tls.cert", "platforms[0].targets[1].tls.key",
+		"recorders[1].tls.ca", "recorders[1].tls.cert", "recorders[1].tls.key",
 	}, paths)
 	assert.Empty(t, Default().CheckFiles(time.Now()))
 }

@@ -134,15 +134,6 @@ func (r PortRange) Pairs() int {
 	return (int(r.High) - int(r.Low) + 1) / 2
 }
 
-// Recorder is where copies go.
-type Recorder struct {
-	Name string
-	// Type is "rtp", with Caller and Agent, or "siprec", with URI.
-	Type          string
-	Caller, Agent netip.AddrPort
-	URI           string
-}
-
 // Policy says how a caller is asked and what an answer means.
 type Policy struct {
 	Name       string

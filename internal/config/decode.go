@@ -2,7 +2,6 @@ package config
 
 import (
 	"net"
-	"net/netip"
 	"strconv"
 	"time"
 )
@@ -43,30 +42,6 @@ func (r *reader) decode(root *node) *Config {
 		c.Routes = append(c.Routes, r.route(n))
 	}
 	return c
-}
-
-func (r *reader) recorder(n *node) Recorder {
-	rec := Recorder{
-		Name:   r.text(n.get("name"), "", checkName),
-		Type:   r.text(n.get("type"), "", oneOf("rtp", "siprec")),
-		Caller: parsed(r, n.get("caller"), netip.AddrPort{}, parseAddrPort),
-		Agent:  parsed(r, n.get("agent"), netip.AddrPort{}, parseAddrPort),
-		URI:    r.text(n.get("uri"), "", checkURI),
-	}
-	switch rec.Type {
-	case "rtp":
-		r.needs(n, "caller", "type rtp needs the address that gets the caller's audio")
-		r.needs(n, "agent", "type rtp needs the address that gets the agent's audio")
-		r.refuses(n, "uri", "belongs to type siprec, and this recorder is of type rtp")
-		if rec.Caller.IsValid() && rec.Caller == rec.Agent {
-			r.fail(n.get("agent"), "must differ from caller: the two directions are told apart by the port")
-		}
-	case "siprec":
-		r.needs(n, "uri", "type siprec needs the SIP address of the recording server")
-		r.refuses(n, "caller", "belongs to type rtp, and this recorder is of type siprec")
-		r.refuses(n, "agent", "belongs to type rtp, and this recorder is of type siprec")
-	}
-	return rec
 }
 
 func (r *reader) needs(n *node, key, text string) {

@@ -30,6 +30,9 @@ func (c *Config) CheckFiles(now time.Time) Findings {
 			check(fmt.Sprintf("platforms[%d].targets[%d].tls", i, j), t.TLS)
 		}
 	}
+	for i, r := range c.Recorders {
+		check(fmt.Sprintf("recorders[%d].tls", i), r.TLS)
+	}
 	return all
 }
 

@@ -21,6 +21,10 @@ func (c *Config) Redacted() *Config {
 		}
 		shown.Platforms[i].Targets = targets
 	}
+	shown.Recorders = slices.Clone(c.Recorders)
+	for i := range shown.Recorders {
+		shown.Recorders[i].Auth = shown.Recorders[i].Auth.redact()
+	}
 	if c.Store.Redis != nil {
 		redis := c.Store.Redis.redact()
 		shown.Store.Redis = &redis

@@ -19,11 +19,7 @@ func knownKeys() *shape {
 		)),
 		must("trunks", "name at least one carrier", listOf(trunkKeys())),
 		must("platforms", "name at least one contact center", listOf(platformKeys())),
-		may("recorders", listOf(block(
-			must("name", "routes refer to it", single()),
-			must("type", "rtp or siprec", single()),
-			may("caller", single()), may("agent", single()), may("uri", single()),
-		))),
+		may("recorders", listOf(recorderKeys())),
 		may("policies", listOf(policyKeys())),
 		must("routes", "without one every call is refused", listOf(routeKeys())),
 		may("store", block(may("redis", block(

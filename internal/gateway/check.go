@@ -30,7 +30,7 @@ func Check(ctx context.Context, cfg *config.Config) (failures, warnings []error)
 	library, err := prompts.Open(cfg.Prompts.Dir)
 	if err != nil {
 		failures = append(failures, fmt.Errorf("prompts: %w", err))
-	} else if _, err := call.NewPlan(cfg, library, recorders(cfg, nil)); err != nil {
+	} else if _, err := call.NewPlan(cfg, library, recorders(cfg, sides{}, nil)); err != nil {
 		failures = append(failures, err)
 	}
 	for _, bind := range addresses(cfg) {

@@ -65,6 +65,7 @@ func (p *actor) finish() {
 		return // refused: no INVITE was accepted, so there is no record
 	}
 	r := p.final()
+	p.checkServers()
 	p.checkRecord(r)
 	p.checkUnheard(r)
 	p.checkCopies(r)
@@ -128,8 +129,8 @@ func (p *actor) checkCopies(r *consent.Record) {
 			require.EqualValues(p.t, rec.Caller.Packets, len(caller))
 			require.EqualValues(p.t, rec.Agent.Packets, len(agent))
 		}
-		p.checkSent(r, p.phone.Sent(), caller)
-		p.checkSent(r, p.arrival.line.Sent(), agent)
+		p.checkSent(r, rec, p.phone.Sent(), caller)
+		p.checkSent(r, rec, p.arrival.line.Sent(), agent)
 		total -= len(caller) + len(agent)
 	}
 	require.Zero(p.t, total, "packets at the recorder that belong to no recording")
@@ -162,7 +163,7 @@ func anywhere(packets []phone.Packet, hertz float64) bool {
 	return false
 }
 
-func (p *actor) checkSent(r *consent.Record, sent, copies []phone.Packet) {
+func (p *actor) checkSent(r *consent.Record, rec consent.Recording, sent, copies []phone.Packet) {
 	bySeq := map[uint16]phone.Packet{}
 	for _, s := range sent {
 		bySeq[s.Seq] = s
@@ -174,7 +175,7 @@ func (p *actor) checkSent(r *consent.Record, sent, copies []phone.Packet) {
 		require.Contains(p.t, []uint8{0, 8}, c.Type, "a copy is of one of the two laws")
 		require.Contains(p.t, []uint8{0, 8}, s.Type, "a key in the recording")
 		require.False(p.t, c.At.Before(r.StoredAt), "a copy before the decision was stored")
-		for _, pause := range r.Recordings[0].Pauses {
+		for _, pause := range rec.Pauses {
 			inside := s.At.After(pause.From.Add(1e7)) && s.At.Before(pause.To.Add(-1e7))
 			require.False(p.t, inside, "a copy of what was said during a pause")
 		}

@@ -100,7 +100,7 @@ func Listen(cfg *config.Config, opt Options) (g *Gateway, err error) {
 	if err := g.openStore(); err != nil {
 		return nil, err
 	}
-	plan, err := call.NewPlan(cfg, library, recorders(cfg, g.sides.recorder.ports))
+	plan, err := call.NewPlan(cfg, library, recorders(cfg, g.sides, opt.Log))
 	if err != nil {
 		return nil, err
 	}

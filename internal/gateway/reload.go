@@ -82,7 +82,7 @@ func (g *Gateway) putInForce(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	plan, err := call.NewPlan(cfg, library, recorders(cfg, g.sides.recorder.ports))
+	plan, err := call.NewPlan(cfg, library, recorders(cfg, g.sides, g.opt.Log))
 	if err != nil {
 		return err
 	}

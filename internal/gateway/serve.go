@@ -37,7 +37,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 		handler sip.Handler
 	}{
 		{g.sides.platform, g.notRouted()},
-		{g.sides.recorder, g.notRouted()},
+		{g.sides.recorder, g.recorderHandler()},
 		{g.sides.trunk, g.trunkHandler(callsCtx)},
 	} {
 		if s.side.sip != nil {
@@ -144,4 +144,12 @@ func (g *Gateway) recover(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// recorderHandler is for requests that recording servers make within their
+// sessions: they require siprec.
+func (g *Gateway) recorderHandler() sip.Handler {
+	h := g.notRouted()
+	h.Supported = []string{"siprec"}
+	return h
 }

@@ -39,7 +39,9 @@ type stage struct {
 	notice   *prompts.Notice
 	caller   *phone.Phone
 	desks    []*desk // the targets, in order
-	recorder *phone.Recorder
+	recorder copies
+	towers   []*tower // recording servers
+	plain    *phone.Recorder
 	log      *bytes.Buffer
 	stop     context.CancelFunc
 	served   chan error
@@ -87,9 +89,10 @@ func newStage(t *testing.T) *stage {
 	require.NoError(t, err)
 	s.notice, err = library.Notice("short", "en")
 	require.NoError(t, err)
-	s.recorder, err = phone.NewRecorder(loopback)
+	s.plain, err = phone.NewRecorder(loopback)
 	require.NoError(t, err)
-	t.Cleanup(s.recorder.Close)
+	t.Cleanup(s.plain.Close)
+	s.recorder = s.plain
 	s.cfg = s.configuration(dir)
 	s.opt = gateway.Options{Version: "test", Log: slog.New(slog.NewTextHandler(&lockedWriter{w: s.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	return s
@@ -150,7 +153,7 @@ func (s *stage) configuration(dir string) *config.Config {
 		Listen:    config.Listen{Trunk: udp, Platform: udp, Recorder: config.Side{Media: loopback}, API: free.String()},
 		Trunks:    []config.Trunk{{Name: "carrier", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}},
 		Platforms: []config.Platform{{Name: "center", Destination: config.Destination{AnswerTimeout: 10 * time.Second}}},
-		Recorders: []config.Recorder{{Name: "archive", Type: "rtp", Caller: s.recorder.CallerAddr(), Agent: s.recorder.AgentAddr()}},
+		Recorders: []config.Recorder{{Name: "archive", Type: "rtp", Caller: s.plain.CallerAddr(), Agent: s.plain.AgentAddr()}},
 		Policies: []config.Policy{{Name: "ask", Jurisdiction: "NL", Basis: "consent", Purposes: []string{"quality"},
 			Controller: config.Controller{Name: "Example B.V.", Contact: "privacy@example.com", Address: "Kade 1, Utrecht", Country: "NL"},
 			Notice:     "short", Language: "en", Keys: config.Keys{Yes: "1", No: "2", Repeat: "0", Withdraw: "*9"},

@@ -1,0 +1,153 @@
+package call
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"consentgw/consent"
+	"consentgw/internal/media"
+)
+
+// Recorder opens the copies of one call at one recorder. Open refuses without a
+// valid permit. It may take its time, but not beyond the end of ctx.
+type Recorder struct {
+	Name string
+	// Purposes are what it records for: it is opened for a consent to one of
+	// them. Empty: for any.
+	Purposes []string
+	Open     func(ctx context.Context, take Take) (Recording, error)
+}
+
+// Take is what a recorder gets to know of a call.
+type Take struct {
+	Permit consent.Permit
+	Gate   *media.Gate
+	State  consent.RecordingState
+	Record *consent.Record // a snapshot; nobody changes it
+	// Changed may be called when the way to the recorder is lost, and when it is
+	// there again, from any goroutine of the recorder's own. It returns when the
+	// call has taken note, or is over. why is a few words without a number.
+	Changed func(up bool, why string)
+}
+
+// Recording is one call at one recorder.
+type Recording interface {
+	Caller() *media.Tap // copies of what the caller sends
+	Agent() *media.Tap  // copies of what the platform sends
+	Fault() string      // why copies are missing; empty if nothing is known
+	Close()             // may take a moment: somebody may have to be told
+}
+
+// Follower is a [Recording] whose recorder is told how the call goes on: paused,
+// on again, off when the consent was taken back. Follow must not wait. The gate
+// has been shut or opened before, and depends on nothing that is told here.
+type Follower interface {
+	Follow(state consent.RecordingState, record *consent.Record)
+}
+
+// wanted are the recorders of the route that record for what was granted.
+func (c *Call) wanted() (list []Recorder) {
+	for _, r := range c.route.recorders {
+		if len(r.Purposes) == 0 || slices.ContainsFunc(c.rec.Purposes, func(g consent.Grant) bool {
+			return g.Granted && slices.Contains(r.Purposes, g.Purpose)
+		}) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// record opens the recorders, if there is a permit, beside the call: a slow one
+// delays neither the talk nor a withdrawal nor another recorder. One that cannot
+// be opened costs the call nothing; the record says what is missing.
+func (c *Call) record(ctx context.Context) {
+	if !c.tape.permit.Valid() {
+		return
+	}
+	opening, giveUp := context.WithCancel(ctx)
+	c.tape.giveUp = giveUp
+	take := Take{Permit: c.tape.permit, Gate: c.tape.gate, State: c.tapeState(), Record: c.rec.Clone()}
+	for _, r := range c.wanted() {
+		c.tape.opening++
+		take := take // each its own
+		take.Changed = func(up bool, why string) {
+			// Its only error: the call is over, and with it what there was to note.
+			_ = c.do(ctx, func() { c.recorderChanged(r.Name, up, why) })
+		}
+		c.beside(func() {
+			recording, err := r.Open(opening, take)
+			if c.do(ctx, func() { c.opened(r.Name, recording, err) }) != nil && err == nil {
+				recording.Close() // the call was over first
+			}
+		})
+	}
+}
+
+// tapeState is what a recorder is to be told of now.
+func (c *Call) tapeState() consent.RecordingState {
+	switch {
+	case !c.tape.permit.Valid():
+		return consent.RecordingOff
+	case c.shutReason() != "":
+		return consent.RecordingPaused
+	}
+	return consent.RecordingOn
+}
+
+// tellRecorders leaves the news with every recorder that wants it.
+func (c *Call) tellRecorders() {
+	state, snapshot := c.tapeState(), c.rec.Clone()
+	for _, o := range c.tape.open {
+		if f, ok := o.Recording.(Follower); ok {
+			f.Follow(state, snapshot)
+		}
+	}
+}
+
+// recorderChanged writes the gap of one recorder into its evidence. The other
+// recorders and the call have nothing to do with it.
+func (c *Call) recorderChanged(name string, up bool, why string) {
+	c.log.Warn("recorder changed", "recorder", name, "up", up, "reason", why)
+	kind, text := "recorder_lost", name+": "+why
+	if up {
+		kind, text = "recorder_back", name
+	}
+	opened := false
+	for i := range c.tape.open {
+		o := &c.tape.open[i]
+		if c.rec.Recordings[o.index].Recorder != name {
+			continue
+		}
+		opened = true
+		if !o.over {
+			o.away = !up
+			o.mark(c.rec, consent.Stamp(c.now()), c.tape.reason)
+		}
+	}
+	if !opened && !up {
+		kind = "recorder_failed" // so far
+	}
+	c.remark(kind, text)
+	c.publish()
+}
+
+// dismiss ends a recording that opened too late, beside the call.
+func (c *Call) dismiss(recording Recording) {
+	if f, ok := recording.(Follower); ok {
+		f.Follow(consent.RecordingOff, c.rec.Clone())
+	}
+	c.beside(recording.Close)
+}
+
+func (c *Call) closeRecordings() {
+	if c.tape.giveUp != nil {
+		c.tape.giveUp()
+	}
+	var wg sync.WaitGroup
+	for _, o := range c.tape.open {
+		c.count(o, &c.rec.Recordings[o.index])
+		wg.Go(func() { c.guard(o.Close) })
+	}
+	wg.Wait()
+}

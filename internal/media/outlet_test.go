@@ -1,0 +1,60 @@
+package media
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"consentgw/internal/g711"
+)
+
+func TestAnOutletSendsOnlyWhileItIsDirected(t *testing.T) {
+	far, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	defer far.Close()
+	ports := NewPorts(PortsConfig{Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1})})
+	o, err := ports.Outlet()
+	require.NoError(t, err)
+	packet := make([]byte, 172)
+	packet[0], packet[1] = 0x80, 8
+	for i := range 160 {
+		packet[12+i] = byte(i)
+	}
+	next := func() []byte {
+		buf := make([]byte, 2000)
+		require.NoError(t, far.SetReadDeadline(time.Now().Add(10*time.Second)))
+		n, err := far.Read(buf)
+		require.NoError(t, err)
+		return buf[:n]
+	}
+	to := far.LocalAddr().(*net.UDPAddr).AddrPort()
+
+	require.False(t, o.Send(packet), "nobody has accepted anything")
+	require.Error(t, o.Direct(Destination{Addr: netip.AddrPortFrom(to.Addr(), 0)}))
+	require.False(t, o.Send(packet))
+	require.NoError(t, o.Direct(Destination{Addr: to, Types: []uint8{8, 0}}))
+	require.True(t, o.Send(packet))
+	require.Equal(t, packet, next())
+
+	require.NoError(t, o.Direct(Destination{Addr: to, Types: []uint8{0}}))
+	packet[1] |= 0x80
+	require.True(t, o.Send(packet))
+	got := next()
+	require.EqualValues(t, 0x80, got[1], "the marker stays, the type is that of mu-law")
+	want := make([]byte, 160)
+	g711.AToMuAll(want, packet[12:])
+	require.Equal(t, want, got[12:])
+	require.EqualValues(t, 8, packet[1]&0x7f, "the packet is others' as well")
+
+	require.NoError(t, o.Direct(Destination{Addr: to, Types: []uint8{9}}))
+	require.False(t, o.Send(packet), "nothing can be made of G.711 for who wants G.722")
+	o.Stop()
+	require.False(t, o.Send(packet))
+	require.NoError(t, o.Close())
+	require.NoError(t, o.Close())
+	require.False(t, o.Send(packet))
+	require.NoError(t, ports.Close())
+}
