@@ -98,7 +98,7 @@ func TestTonesAreKeysWithinTheToleranceOfTheNetwork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for i := range len(keypad) {
-				for _, shift := range []int{0, 17, 51, 90, 133} {
+				for _, shift := range []int{0, 17, 90} {
 					d := usual
 					d.key, d.pcmAtStart = keypad[i], shift
 					c.change(&d)
@@ -139,7 +139,7 @@ func TestAPressByToneSaysWhenItBegan(t *testing.T) {
 }
 
 // TestSpeechIsNoKey plays everything that anybody says in the repository, loud
-// and soft and sped up, through the detector: half an hour of speech.
+// and soft, fast and slow, through the detector: a quarter of an hour of speech.
 func TestSpeechIsNoKey(t *testing.T) {
 	files, err := filepath.Glob("../../prompts/audio/recording/1/*/*.wav")
 	require.NoError(t, err)
@@ -152,15 +152,13 @@ func TestSpeechIsNoKey(t *testing.T) {
 		audio, err := wav.Read(f)
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
-		for _, gain := range []float64{0.3, 1.6} {
-			for _, speed := range []float64{0.8, 1, 1.25} {
-				pcm := changed(audio.PCM, gain, speed)
-				seconds += float64(len(pcm)) / 8000
-				assert.Emptyf(t, found(pcm), "%s, level times %v, speed times %v", name, gain, speed)
-			}
+		for gain, speed := range map[float64]float64{0.3: 1, 1: 0.8, 1.6: 1.25} {
+			pcm := changed(audio.PCM, gain, speed)
+			seconds += float64(len(pcm)) / 8000
+			assert.Emptyf(t, found(pcm), "%s, level times %v, speed times %v", name, gain, speed)
 		}
 	}
-	assert.Greater(t, seconds, 15*60.0)
+	assert.Greater(t, seconds, 12*60.0)
 	t.Logf("%.0f s of speech", seconds)
 }
 
