@@ -43,6 +43,12 @@ func Decide(now time.Time, heard Heard, c Choice) Decision {
 	return d
 }
 
+// Unwilling is the refusal of a party whose telephone said so before anybody
+// pressed a key. method says how, such as "sdp-recordpref".
+func Unwilling(now time.Time, method string) Decision {
+	return Decision{Outcome: Refused, Choice: Choice{Kind: No, Press: Press{Method: method, At: now}}, At: now}
+}
+
 // Undecided is a decision that no choice led to: the party left, the store was
 // away, the route does not ask. It can never be Given.
 func Undecided(now time.Time, o Outcome) Decision {

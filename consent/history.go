@@ -46,7 +46,7 @@ func (r *Record) Decide(d Decision) {
 func (r *Record) decide(d Decision) {
 	r.Outcome, r.Status = d.Outcome, d.Outcome.Status()
 	r.DecidedAt = Stamp(d.At)
-	if d.Choice.Press.Key != "" {
+	if d.Choice.Press.Key != "" || d.Choice.Press.Method != "" {
 		p := d.Choice.Press
 		p.At = Stamp(p.At)
 		r.Press = &p

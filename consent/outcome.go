@@ -17,7 +17,7 @@ const (
 	PromptFailed     Outcome = "prompt_failed"     // the notice could not be played at all
 	DTMFAmbiguous    Outcome = "dtmf_ambiguous"    // two different keys at once
 	StoreUnavailable Outcome = "store_unavailable" // decided, but not durably stored
-	NotAsked         Outcome = "not_asked"         // the route has no policy
+	NotAsked         Outcome = "not_asked"         // the route has no policy, or the callee never answered
 	Withdrawn        Outcome = "withdrawn"         // given, then taken back
 	Expired          Outcome = "expired"           // given, then past its validity
 	Invalidated      Outcome = "invalidated"       // given, then voided by the controller

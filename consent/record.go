@@ -47,15 +47,15 @@ type Standing struct {
 type Call struct {
 	TrunkCallID    string    `json:"trunk_call_id"`
 	PlatformCallID string    `json:"platform_call_id,omitempty"`
-	Direction      string    `json:"direction"` // "inbound": trunk to platform
+	Direction      string    `json:"direction"` // "inbound": trunk to platform; "outbound": platform to trunk
 	Trunk          string    `json:"trunk"`
 	Route          string    `json:"route"`
 	Platform       string    `json:"platform,omitempty"`
 	Target         string    `json:"target,omitempty"`
 	Called         string    `json:"called"`
 	InvitedAt      time.Time `json:"invited_at"`
-	AnsweredAt     time.Time `json:"answered_at,omitzero"`  // by the gateway
-	ConnectedAt    time.Time `json:"connected_at,omitzero"` // to the platform
+	AnsweredAt     time.Time `json:"answered_at,omitzero"`  // by the gateway, or by the callee of an outbound call
+	ConnectedAt    time.Time `json:"connected_at,omitzero"` // the two parties to each other
 	EndedAt        time.Time `json:"ended_at,omitzero"`
 	EndCause       string    `json:"end_cause,omitempty"`
 	Signalled      Signalled `json:"signalled,omitzero"` // who calls, as the INVITE said

@@ -57,7 +57,7 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 
 func command() *cobra.Command {
 	root := group("consentgw", "A call-recording consent gateway",
-		demoCommand(), serveCommand(), checkCommand(), callsCommand(), consentCommand(), exportCommand(), benchCommand(), routeTestCommand())
+		demoCommand(), serveCommand(), checkCommand(), callsCommand(), consentCommand(), exportCommand(), benchCommand(), recordCommand(), routeTestCommand())
 	root.Long = `consentgw stands between a telephony trunk and a contact center. It answers the
 caller, plays the recording notice, takes the key press, stores the decision,
 connects the call, and copies RTP to the recorder only while a stored consent is

@@ -16,9 +16,11 @@ import (
 
 // question is a call that may come.
 type question struct {
-	trunk, source, certificate string
-	from, to                   string
-	at                         string
+	trunk, platform     string
+	source, certificate string
+	outbound            bool
+	from, to            string
+	at                  string
 }
 
 func routeTestCommand() *cobra.Command {
@@ -26,13 +28,14 @@ func routeTestCommand() *cobra.Command {
 	var q question
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "route-test [-c FILE] (--trunk NAME | --source IP) --to NUMBER [flags]",
+		Use:   "route-test [-c FILE] (--trunk NAME | --platform NAME | --source IP) --to NUMBER [flags]",
 		Short: "Say which route a call would take, and why",
 		Long: `Say which route a call would take, and why the routes before it would not be
 taken. No call is placed, and no gateway is asked.
 
-The trunk is named, or found by the address that the call comes from. Exit 0 if a
-route matches, 1 if none does or the configuration has errors.`,
+The trunk is named, or found by the address that the call comes from. So is the
+platform of an outbound call, with --outbound before an address. Exit 0 if a route
+matches, 1 if none does or the configuration has errors.`,
 		Example: `  consentgw route-test -c consentgw.yaml --trunk carrier-a --from +12025550100 --to +31205550100
   consentgw route-test -c consentgw.yaml --source 198.51.100.7 --to 0205550100 --at 2026-03-02T18:00:00+01:00`,
 		Args: cobra.NoArgs,
@@ -54,6 +57,8 @@ route matches, 1 if none does or the configuration has errors.`,
 	}
 	c.Flags().StringVarP(&file, "config", "c", "", "configuration file")
 	c.Flags().StringVar(&q.trunk, "trunk", "", "the trunk that the call comes from")
+	c.Flags().StringVar(&q.platform, "platform", "", "the platform that an outbound call comes from")
+	c.Flags().BoolVar(&q.outbound, "outbound", false, "with --source: the call comes from a platform")
 	c.Flags().StringVar(&q.source, "source", "", "the address that the call comes from")
 	c.Flags().StringVar(&q.certificate, "certificate", "", "with --source: the host name in its client certificate")
 	c.Flags().StringVar(&q.from, "from", "", "the calling number (default: withheld)")
@@ -67,10 +72,12 @@ route matches, 1 if none does or the configuration has errors.`,
 func (q question) read(called bool) (source netip.Addr, at time.Time, err error) {
 	at = time.Now()
 	switch {
-	case (q.trunk == "") == (q.source == ""):
-		return source, at, usagef("name the trunk by --trunk or the address by --source, one of the two")
+	case (q.trunk+q.platform == "") == (q.source == "") || q.trunk != "" && q.platform != "":
+		return source, at, usagef("name the trunk by --trunk, the platform by --platform or the address by --source, one of the three")
 	case q.certificate != "" && q.source == "":
 		return source, at, usagef("--certificate goes with --source: by --trunk the trunk is known already")
+	case q.outbound && q.trunk != "":
+		return source, at, usagef("--outbound goes with --platform or --source: a call that comes from a trunk is inbound")
 	case !called:
 		return source, at, usagef("--to is missing: name the called number")
 	}
@@ -90,7 +97,8 @@ func (q question) read(called bool) (source netip.Addr, at time.Time, err error)
 // verdict is what becomes of the call.
 type verdict struct {
 	Matches  bool     `json:"matches"`
-	Trunk    string   `json:"trunk,omitempty"`
+	Outbound bool     `json:"outbound,omitempty"`
+	Trunk    string   `json:"trunk,omitempty"` // of an outbound call: where it goes
 	Route    string   `json:"route,omitempty"`
 	Platform string   `json:"platform,omitempty"`
 	Policy   string   `json:"policy,omitempty"`
@@ -103,6 +111,9 @@ func (q question) ask(cfg *config.Config, source netip.Addr, at time.Time) (verd
 	table, err := route.New(cfg)
 	if err != nil {
 		return verdict{}, err
+	}
+	if q.outbound || q.platform != "" {
+		return q.askOutbound(cfg, table, source, at)
 	}
 	a := verdict{Trunk: q.trunk, From: q.from, To: q.to}
 	if q.trunk == "" {
@@ -119,6 +130,26 @@ func (q question) ask(cfg *config.Config, source netip.Addr, at time.Time) (verd
 	if ok {
 		a.Matches, a.From, a.To = true, choice.From, choice.To
 		a.Route, a.Platform, a.Policy = choice.Route.Name, choice.Route.Platform, choice.Route.Policy
+	}
+	return a, nil
+}
+
+func (q question) askOutbound(cfg *config.Config, table *route.Table, source netip.Addr, at time.Time) (verdict, error) {
+	a := verdict{Outbound: true, Platform: q.platform, From: q.from, To: q.to}
+	if q.platform == "" {
+		platform, why, ok := table.ExplainPlatform(source, strings.Fields(q.certificate))
+		a.Platform, a.Why = platform.Name, why
+		if !ok {
+			return a, nil
+		}
+	} else if !slices.ContainsFunc(cfg.Platforms, func(p config.Platform) bool { return p.Name == q.platform }) {
+		return verdict{}, usagef("no platform is named %q", q.platform)
+	}
+	choice, ok := table.ExplainOutbound(a.Platform, q.from, q.to, at)
+	a.Why = append(a.Why, choice.Why...)
+	if ok {
+		a.Matches, a.From, a.To = true, choice.From, choice.To
+		a.Route, a.Trunk, a.Policy = choice.Route.Name, choice.Route.Trunk, choice.Route.Policy
 	}
 	return a, nil
 }
@@ -143,7 +174,10 @@ func (a verdict) write(w io.Writer) {
 		fmt.Fprintln(w, line)
 	}
 	switch {
-	case a.Trunk == "":
+	case a.Outbound && a.Platform == "":
+		fmt.Fprintln(w, "\nThe call is refused with 403: unknown platform.")
+		return
+	case !a.Outbound && a.Trunk == "":
 		fmt.Fprintln(w, "\nThe call is refused with 403: unknown trunk.")
 		return
 	case !a.Matches:
@@ -158,5 +192,9 @@ func (a verdict) write(w io.Writer) {
 	if from == "" {
 		from = "withheld"
 	}
-	fmt.Fprintf(w, "\nThe call takes route %s to platform %s, %s.\nCalling number: %s\nCalled number:  %s\n", a.Route, a.Platform, policy, from, a.To)
+	to := "platform " + a.Platform
+	if a.Outbound {
+		to = "trunk " + a.Trunk
+	}
+	fmt.Fprintf(w, "\nThe call takes route %s to %s, %s.\nCalling number: %s\nCalled number:  %s\n", a.Route, to, policy, from, a.To)
 }

@@ -126,8 +126,8 @@ func TestRouteTestFindsATrunkByItsCertificate(t *testing.T) {
 
 func TestRouteTestSaysWhatIsWrongWithItsCommandLine(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"--to 1", "name the trunk by --trunk or the address by --source, one of the two"},
-		{"--trunk a --source 192.0.2.1 --to 1", "one of the two"},
+		{"--to 1", "name the trunk by --trunk, the platform by --platform or the address by --source, one of the three"},
+		{"--trunk a --source 192.0.2.1 --to 1", "one of the three"},
 		{"--trunk a", "--to is missing: name the called number"},
 		{"--trunk a --certificate b --to 1", "--certificate goes with --source"},
 		{"--source carrier --to 1", `--source is no IP address: "carrier"`},

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/config"
 	"consentgw/internal/headers"
 	"consentgw/internal/media"
 	"consentgw/internal/sdp"
 	"consentgw/sip"
+
+	"github.com/google/uuid"
 )
 
 // refusal is the one place where a reason becomes a SIP status (design 5.3).
@@ -23,19 +24,21 @@ type refusal struct {
 }
 
 var (
-	refuseUnknownTrunk = &refusal{code: 403, word: "unknown_trunk", reason: "Unknown trunk"}
-	refuseNoRoute      = &refusal{code: 404, word: "no_route", reason: "No route to this number"}
-	refuseBadOffer     = &refusal{code: 400, word: "bad_sdp", reason: "Malformed SDP"}
-	refuseNoCodec      = &refusal{code: 488, word: "no_codec", reason: "No common codec"}
-	refuseBadAddress   = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
-	refuseNoPorts      = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
-	refuseTrunkRate    = &refusal{code: 503, word: "trunk_rate", reason: "Calls per second of the trunk reached", retryAfter: 1}
-	refuseSourceRate   = &refusal{code: 503, word: "source_rate", reason: "Calls per second of the source reached", retryAfter: 1}
-	refuseOverload     = &refusal{code: 503, word: "overload", reason: "Processor load too high", retryAfter: 5}
-	refuseFull         = &refusal{code: 503, word: "full", reason: "Call limit reached", retryAfter: 5}
-	refuseNoTarget     = &refusal{code: 480, word: "no_target", reason: "No target is up"}
-	refuseTrunkFull    = &refusal{code: 503, word: "trunk_full", reason: "Call limit of the trunk reached", retryAfter: 5}
-	refuseDraining     = &refusal{code: 503, word: "draining", reason: "Draining", retryAfter: 30}
+	refuseUnknownTrunk    = &refusal{code: 403, word: "unknown_trunk", reason: "Unknown trunk"}
+	refuseUnknownPlatform = &refusal{code: 403, word: "unknown_platform", reason: "No calls are taken from this address"}
+	refuseNoRoute         = &refusal{code: 404, word: "no_route", reason: "No route to this number"}
+	refuseBadOffer        = &refusal{code: 400, word: "bad_sdp", reason: "Malformed SDP"}
+	refuseNoOffer         = &refusal{code: 488, word: "no_offer", reason: "An outbound call needs an offer"}
+	refuseNoCodec         = &refusal{code: 488, word: "no_codec", reason: "No common codec"}
+	refuseBadAddress      = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
+	refuseNoPorts         = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
+	refuseTrunkRate       = &refusal{code: 503, word: "trunk_rate", reason: "Calls per second of the trunk reached", retryAfter: 1}
+	refuseSourceRate      = &refusal{code: 503, word: "source_rate", reason: "Calls per second of the source reached", retryAfter: 1}
+	refuseOverload        = &refusal{code: 503, word: "overload", reason: "Processor load too high", retryAfter: 5}
+	refuseFull            = &refusal{code: 503, word: "full", reason: "Call limit reached", retryAfter: 5}
+	refuseNoTarget        = &refusal{code: 480, word: "no_target", reason: "No target is up"}
+	refuseTrunkFull       = &refusal{code: 503, word: "trunk_full", reason: "Call limit of the trunk reached", retryAfter: 5}
+	refuseDraining        = &refusal{code: 503, word: "draining", reason: "Draining", retryAfter: 30}
 )
 
 // after is r with the time after which another try has a chance, rounded up.
@@ -55,22 +58,22 @@ func (s *Service) refuse(in *sip.Incoming, trunk string, r *refusal) {
 	}
 }
 
-// proven reports whether the sender knows what its trunk asks of it. If not, the
-// INVITE has been answered with 407 and a challenge.
-func (s *Service) proven(in *sip.Incoming, t config.Trunk) bool {
-	if t.Auth == nil {
+// proven reports whether the sender knows what its trunk or platform asks of it.
+// If not, the INVITE has been answered with 407 and a challenge.
+func (s *Service) proven(in *sip.Incoming, j journey) bool {
+	if j.auth == nil {
 		return true
 	}
-	ok, err := in.Authenticate(sip.Challenge{Realm: t.Auth.Realm, Username: t.Auth.Username, Password: string(t.Auth.Password)})
+	ok, err := in.Authenticate(sip.Challenge{Realm: j.auth.Realm, Username: j.auth.Username, Password: string(j.auth.Password)})
 	if ok {
 		return true
 	}
 	word := "challenged"
 	if err != nil {
 		word = "wrong_credentials"
-		s.Log.Warn("call refused", "trunk", t.Name, "code", 407, "reason", word, "source", in.Source().Addr())
+		s.Log.Warn("call refused", "trunk", j.trunk.Name, "code", 407, "reason", word, "source", in.Source().Addr())
 	}
-	s.Metrics.Invite(t.Name, "407", word)
+	s.Metrics.Invite(j.trunk.Name, "407", word)
 	return false
 }
 
@@ -84,12 +87,15 @@ func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
 	if ok, wait := j.plan.rates[j.trunk.Name].Take(s.Now()); !ok {
 		return nil, refuseTrunkRate.after(wait)
 	}
-	if j.platform.Targets.AllDown() {
+	if j.targets().AllDown() {
 		return nil, refuseNoTarget
 	}
 	offer, refused := readOffer(in.Offer())
 	if refused != nil {
 		return nil, refused
+	}
+	if offer == nil && j.carrier != nil {
+		return nil, refuseNoOffer // the callee could not be offered what the agent speaks
 	}
 	c := s.newCall(in, j)
 	if refused := s.enter(c, j.trunk.MaxCalls); refused != nil {
@@ -118,31 +124,43 @@ func readOffer(body []byte) (*sdp.Session, *refusal) {
 	return offer, nil
 }
 
-// takePorts opens a stream on each side and answers the offer with the first.
+// takePorts opens a stream on each side and answers the offer with that of the
+// party that calls.
 func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
-	signalled := netip.Addr{} // from where else media may come than SDP says
-	if c.route.trunk.NAT {
+	name, signalled := "caller", netip.Addr{} // from where else media may come than SDP says
+	if c.route.carrier != nil {
+		name = "callee"
+	} else if c.route.trunk.NAT {
 		signalled = in.Source().Addr()
 	}
-	caller, err := c.newParty("caller", c.svc.TrunkPorts, signalled)
+	asked, err := c.newParty(name, c.svc.TrunkPorts, signalled)
 	if err != nil {
 		return c.portsRefusal(err)
 	}
-	caller.laws = lawsOf(c.route.trunk.Codecs)
-	if err := caller.begin(offer); err != nil {
-		caller.stream.Close()
+	asked.laws = lawsOf(c.route.trunk.Codecs)
+	agent, err := c.newParty("agent", c.svc.PlatformPorts, netip.Addr{})
+	if err != nil {
+		asked.stream.Close()
+		return c.portsRefusal(err)
+	}
+	c.asked, c.agent = asked, agent
+	if err := c.calling().begin(offer); err != nil {
+		asked.stream.Close()
+		agent.stream.Close()
 		if errors.Is(err, errAddress) {
 			return refuseBadAddress
 		}
 		return refuseNoCodec
 	}
-	agent, err := c.newParty("agent", c.svc.PlatformPorts, netip.Addr{})
-	if err != nil {
-		caller.stream.Close()
-		return c.portsRefusal(err)
-	}
-	c.asked, c.agent = caller, agent
 	return nil
+}
+
+// calling is the party whose INVITE began the call.
+func (c *Call) calling() *party {
+	if c.route.carrier != nil {
+		return c.agent
+	}
+	return c.asked
 }
 
 // holds reports whether an address is a media socket of this gateway or of one
@@ -168,12 +186,19 @@ func (s *Service) newCall(in *sip.Incoming, j journey) *Call {
 	if j.policy != nil {
 		policy = *j.policy
 	}
-	record := consent.NewRecord(id, s.Node, s.Journal.Name, policy, consent.Call{
+	call, subject := consent.Call{
 		TrunkCallID: in.CallID(), Direction: "inbound", Trunk: j.trunk.Name, Route: j.name,
 		Platform: j.platform.Name, Called: in.Called(), InvitedAt: s.Now(), Signalled: j.caller.evidence(),
-	})
-	record.Subject = j.caller.subject()
-	j.passed = headers.Pass(j.platform.PassHeaders, in.Header)
+	}, j.caller.subject()
+	if j.carrier != nil {
+		call.Direction, subject = "outbound", in.Called()
+		call.TrunkCallID, call.PlatformCallID = uuid.NewString(), in.CallID()
+		call.Signalled = consent.Signalled{Sessions: call.Signalled.Sessions} // the rest is about who is asked
+	} else {
+		j.passed = headers.Pass(j.platform.PassHeaders, in.Header)
+	}
+	record := consent.NewRecord(id, s.Node, s.Journal.Name, policy, call)
+	record.Subject = subject
 	return &Call{
 		id: id, svc: s, route: j, rec: record,
 		log:   s.Log.With("record", id),

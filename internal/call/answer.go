@@ -36,14 +36,14 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 
 // pickUp answers the INVITE of p and serves the inbox until that is acknowledged:
 // it may take as long as packets get lost, and the API does not wait for it.
-func (c *Call) pickUp(ctx context.Context, in *sip.Incoming, p *party) (leg *sip.Leg, err error) {
+func (c *Call) pickUp(ctx context.Context, in *sip.Incoming, p *party, headers ...sip.Header) (leg *sip.Leg, err error) {
 	described, dialog := p.described, c.inDialog(p, in.CallID())
 	p.dialog = in.CallID()
 	done := make(chan struct{})
 	err = errPanic // unless Answer returns
 	c.beside(func() {
 		defer close(done)
-		leg, err = in.Answer(ctx, described, dialog)
+		leg, err = in.Answer(ctx, described, dialog, headers...)
 	})
 	for {
 		select {
@@ -117,6 +117,9 @@ func (c *Call) change(p *party, apply func() error) error {
 			kind = "held"
 		}
 		c.remark(kind, "by "+p.name)
+	}
+	if c.asked.unwilling {
+		c.withdraw(recordpref) // does nothing if there is no consent
 	}
 	c.regate()
 	c.publish()

@@ -17,6 +17,9 @@ func (c *Call) ask(ctx context.Context) (consent.Decision, error) {
 	if c.route.policy == nil {
 		return consent.Undecided(c.now(), consent.NotAsked), nil
 	}
+	if c.asked.unwilling {
+		return consent.Unwilling(c.now(), recordpref), nil
+	}
 	if c.unheard() {
 		return consent.Undecided(c.now(), consent.PromptFailed), nil
 	}
@@ -30,7 +33,7 @@ func (c *Call) ask(ctx context.Context) (consent.Decision, error) {
 		case err != nil:
 			return consent.Undecided(c.now(), consent.Abandoned), err
 		case verdict == consent.Decided:
-			return consent.Decide(c.now(), c.rec.Notice.Heard, q.asking.Choice()), nil
+			return c.heed(consent.Decide(c.now(), c.rec.Notice.Heard, q.asking.Choice())), nil
 		case verdict == consent.Explain:
 			parts = []string{prompts.NotUnderstood, prompts.Ask}
 		default:

@@ -20,7 +20,7 @@ const byeWait = 2 * time.Second
 // goroutine, whatever brought the call here, a panic included.
 func (c *Call) close(why error) {
 	close(c.over)
-	at, cause := c.now(), endCause(why)
+	at, cause := c.now(), endCause(why, c.calling().name)
 	for _, part := range []func(){
 		c.stopTape,
 		func() { c.hangUp(why, cause) },
@@ -47,7 +47,7 @@ func (c *Call) hush() {
 // complete writes the last version of the record. at is when the call ended,
 // however long the goodbyes took.
 func (c *Call) complete(at time.Time, cause string) {
-	if c.agent.leg == nil {
+	if c.agent.leg == nil && c.route.carrier == nil {
 		c.rec.Call.PlatformCallID = "" // it rang, at most
 	}
 	c.rec.End(at, cause)
@@ -78,19 +78,21 @@ func (c *Call) hangUp(why error, cause string) {
 	wg.Wait()
 }
 
-// endCause is why the call ended, in words for the record and the other leg.
-func endCause(err error) string {
+// endCause is why the call ended, in words for the record and the other leg. by is
+// who called: before the answer is acknowledged there is nobody else.
+func endCause(err error, by string) string {
 	var gone *legEnded
 	var bye *sip.ByeError
 	var silent *vanished
 	var status *sip.StatusError
-	by := "caller" // before the answer is acknowledged there is nobody else
 	if errors.As(err, &gone) {
 		by = gone.by
 	}
 	switch {
 	case errors.Is(err, errNoMedia):
 		return by + " agreed on no media"
+	case errors.Is(err, errUnreached):
+		return unreached(err)
 	case errors.Is(err, errNoTarget): // for whatever reasons
 		return "no target answered"
 	case errors.Is(err, sip.ErrNoACK):
@@ -106,7 +108,7 @@ func endCause(err error) string {
 	case gone != nil:
 		return by + " was lost"
 	case errors.Is(err, sip.ErrCancelled):
-		return "caller cancelled"
+		return by + " cancelled"
 	case errors.Is(err, errHungUpByAPI), errors.Is(err, errPanic):
 		return err.Error()
 	case errors.Is(err, context.Canceled):

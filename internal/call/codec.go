@@ -119,8 +119,9 @@ func (p *party) answerTo(offer *sdp.Session) (answer *sdp.Session, agreed sdp.Ag
 
 // offer describes what the other party can do: its codec first, so that nothing
 // needs converting if the far end agrees, then what we convert, then what else
-// the other party offered and its trunk allows.
-func (p *party) offer(other *party, allowed []string) []byte {
+// the other party offered and its trunk allows, and more that it shall have in any
+// case.
+func (p *party) offer(other *party, allowed []string, more ...sdp.Codec) []byte {
 	codecs := []sdp.Codec{other.agreed.Audio}
 	add := func(c sdp.Codec) {
 		taken := func(o sdp.Codec) bool { return o.Same(c) || o.PT == c.PT }
@@ -144,6 +145,9 @@ func (p *party) offer(other *party, allowed []string) []byte {
 				add(c)
 			}
 		}
+	}
+	for _, c := range more {
+		add(c)
 	}
 	for i := range codecs {
 		if codecs[i].IsEvent() {

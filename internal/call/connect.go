@@ -33,7 +33,6 @@ func (c *Call) connect(ctx context.Context) error {
 	if err := c.until(ctx, c.search.done); err != nil {
 		return err
 	}
-	c.asked.silence()
 	return c.search.err
 }
 
@@ -177,15 +176,21 @@ func (c *Call) putThrough(ctx context.Context, leg *sip.Leg) error {
 		return context.Cause(ctx)
 	}
 	return c.do(ctx, func() {
-		c.agent.silence()
 		c.follow(c.agent, leg)
-		c.rec.Call.ConnectedAt = consent.Stamp(c.now())
-		c.rec.Note(c.now(), "connected", "")
-		if c.search.said != c.rec.Outcome {
-			c.inform()
-		}
-		c.publish()
+		c.join()
 	})
+}
+
+// join notes that the two parties are connected: nobody waits any more.
+func (c *Call) join() {
+	c.asked.silence()
+	c.agent.silence()
+	c.rec.Call.ConnectedAt = consent.Stamp(c.now())
+	c.rec.Note(c.now(), "connected", "")
+	if c.search.said != c.rec.Outcome {
+		c.inform()
+	}
+	c.publish()
 }
 
 // agentLeft forgets an agent who did not wait for the caller's decision.

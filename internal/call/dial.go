@@ -71,7 +71,7 @@ func (c *Call) dial(ctx context.Context, s *search) error {
 }
 
 func (c *Call) dialTargets(ctx context.Context, s *search) error {
-	var failures []error
+	failure := error(sip.ErrUnreachable) // of the last target
 	for _, t := range s.targets.Order(c.now()) {
 		err := s.try(ctx, t)
 		if err == nil {
@@ -86,7 +86,7 @@ func (c *Call) dialTargets(ctx context.Context, s *search) error {
 			t.Answered(c.now())
 			return err
 		}
-		failures = append(failures, err)
+		failure = err
 		word := failureWord(err)
 		c.log.Warn("target failed", "target", t.URI(), "reason", word)
 		if !s.failoverOn.Has(failureCode(err)) {
@@ -96,7 +96,7 @@ func (c *Call) dialTargets(ctx context.Context, s *search) error {
 		t.Failed(c.now())
 		c.svc.Metrics.Failover(s.name, word)
 	}
-	return fmt.Errorf("%w: %w", errNoTarget, errors.Join(failures...))
+	return fmt.Errorf("%w: %w", errNoTarget, failure)
 }
 
 // failureCode is the SIP status that a target refused with, or 0 if it is dead

@@ -34,6 +34,12 @@ func (p *Plan) inherit(old *Plan) {
 			p.rates[name] = was
 		}
 	}
+	for _, carrier := range p.carriers {
+		i := slices.IndexFunc(old.carriers, func(was *Carrier) bool { return was.Name == carrier.Name })
+		if i >= 0 && reflect.DeepEqual(old.carriers[i].Destination, carrier.Destination) {
+			carrier.Targets = old.carriers[i].Targets
+		}
+	}
 	for _, platform := range p.platforms {
 		i := slices.IndexFunc(old.platforms, func(was *Platform) bool { return was.Name == platform.Name })
 		switch {

@@ -50,6 +50,7 @@ type negotiation struct {
 	local     sdp.Local                               // our description, its version stepped with every change
 	described []byte                                  // our description as last sent
 	agreed    sdp.Agreed
+	unwilling bool // its last offer asked for no recording
 }
 
 // presses is what is remembered of a party's keys.
@@ -107,6 +108,7 @@ func (p *party) accept(offer *sdp.Session) error {
 		return err
 	}
 	p.described, p.offered = answer.Marshal(), offered
+	p.unwilling = prefersNone(offer, agreed.Index)
 	p.settle(agreed)
 	return nil
 }

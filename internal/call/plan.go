@@ -24,6 +24,7 @@ type Plan struct {
 	rates     map[string]*limit.Bucket // calls per second, by trunk
 	paths     map[string]*path         // by route
 	platforms []*Platform
+	carriers  []*Carrier
 	copies    []config.Recorder // where copies go
 	maxCalls  int
 	maxCPU    int            // percent; 0: no limit
@@ -39,12 +40,27 @@ type path struct {
 	notice    *prompts.Notice
 	dialEarly bool // the agent's telephone rings while the caller is asked
 	platform  *Platform
+	carrier   *Carrier // of an outbound route, where the calls go; else nil
 	recorders []Recorder
+}
+
+// targets are the addresses that the calls of the path are dialed at.
+func (r *path) targets() *target.Set {
+	if r.carrier != nil {
+		return r.carrier.Targets
+	}
+	return r.platform.Targets
 }
 
 // Platform is a contact center with the addresses of its targets.
 type Platform struct {
 	config.Platform
+	Targets *target.Set
+}
+
+// Carrier is a trunk with the addresses of its targets, of which it may have none.
+type Carrier struct {
+	config.Trunk
 	Targets *target.Set
 }
 
@@ -60,6 +76,7 @@ func NewPlan(cfg *config.Config, library *prompts.Library, recorders []Recorder)
 	p.limitSources(limit.SourcesConfig{PerSecond: cfg.Limits.PerSourceCPS, DropAfter: cfg.Limits.DropAfter})
 	for _, t := range cfg.Trunks {
 		p.rates[t.Name] = limit.NewBucket(t.MaxCPS)
+		p.carriers = append(p.carriers, &Carrier{t, target.New(t.Destination, nil)})
 	}
 	for _, c := range cfg.Platforms {
 		p.platforms = append(p.platforms, &Platform{c, target.New(c.Destination, nil)})
@@ -82,6 +99,9 @@ func (p *Plan) recordsAt(addr netip.AddrPort) bool {
 // Platforms are those of the configuration, in its order.
 func (p *Plan) Platforms() []*Platform { return p.platforms }
 
+// Carriers are the trunks of the configuration, in its order.
+func (p *Plan) Carriers() []*Carrier { return p.carriers }
+
 func (p *Plan) newPath(cfg *config.Config, c config.Route, library *prompts.Library, recorders []Recorder) (*path, error) {
 	var problems []error
 	r := &path{name: c.Name}
@@ -89,6 +109,13 @@ func (p *Plan) newPath(cfg *config.Config, c config.Route, library *prompts.Libr
 		r.platform = p.platforms[i]
 	} else {
 		problems = append(problems, fmt.Errorf("route %q: unknown platform %q", c.Name, c.Platform))
+	}
+	if c.Outbound {
+		i := slices.IndexFunc(p.carriers, func(t *Carrier) bool { return t.Name == c.Trunk })
+		if i < 0 {
+			return nil, errors.Join(append(problems, fmt.Errorf("route %q: unknown trunk %q", c.Name, c.Trunk))...)
+		}
+		r.carrier = p.carriers[i]
 	}
 	if c.Policy != "" {
 		problems = append(problems, r.ask(cfg, c.Policy, library))
@@ -142,7 +169,8 @@ type journey struct {
 	plan     *Plan
 	trunk    config.Trunk
 	caller   identity
-	from, to string          // the numbers as the platform shall see them
+	from, to string          // the numbers as the far side shall see them
+	auth     *config.Auth    // what the sender of the INVITE has to know; nil: nothing
 	passed   []headers.Field // of the caller's INVITE
 }
 
@@ -160,5 +188,24 @@ func (p *Plan) find(source netip.Addr, identities []string, who sip.Identity, to
 		return j, refuseNoRoute
 	}
 	j.path, j.from, j.to = p.paths[choice.Route.Name], choice.From, choice.To
+	j.auth = j.trunk.Auth
+	return j, nil
+}
+
+// findOutbound is find for an INVITE on the platforms' side. The trunk is where
+// the call goes.
+func (p *Plan) findOutbound(source netip.Addr, identities []string, who sip.Identity, to string, now time.Time) (journey, *refusal) {
+	j := journey{plan: p}
+	platform, ok := p.table.Platform(source.Unmap(), identities)
+	if !ok {
+		return j, refuseUnknownPlatform
+	}
+	j.caller = identify(who, config.Trunk{Identity: config.IdentityTrusted})
+	choice, ok := p.table.MatchOutbound(platform.Name, j.caller.number, to, now)
+	if !ok {
+		return j, refuseNoRoute
+	}
+	j.path, j.from, j.to = p.paths[choice.Route.Name], choice.From, choice.To
+	j.trunk, j.auth = j.carrier.Trunk, platform.Auth
 	return j, nil
 }

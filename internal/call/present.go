@@ -56,6 +56,28 @@ func (c *Call) present(t config.Target) presented {
 	return p
 }
 
+// presentToTrunk says to a target of the trunk who calls, and nothing else: a
+// number that is withheld only to a trunk that is trusted with identities, along
+// with that wish.
+func (c *Call) presentToTrunk(t config.Target) presented {
+	who, number := &c.route.caller, c.route.from
+	p := presented{present: sip.Presentation{FromHost: t.FromHost, RequestHost: t.Host,
+		SessionID: cmp.Or(who.session, c.rec.Call.Signalled.Sessions.Gateway)}}
+	trusted := c.route.trunk.Identity != config.IdentityUntrusted
+	if trusted && number != "" {
+		p.present.Asserted = []string{headers.URI(number, cmp.Or(t.FromHost, hostOf(c.asked.local.Addr)))}
+	}
+	switch {
+	case !who.withheld:
+		p.caller = number
+	case trusted:
+		p.present.FromHost, p.present.Privacy = cmp.Or(t.FromHost, nobody), wish(who.privacy)
+	default:
+		p.present.FromHost = cmp.Or(t.FromHost, nobody)
+	}
+	return p
+}
+
 func written(fields []headers.Field) []sip.Header {
 	list := make([]sip.Header, len(fields))
 	for i, f := range fields {

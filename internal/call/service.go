@@ -10,6 +10,7 @@ package call
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type Config struct {
 	Node          string
 	Plan          *Plan         // until Follow is called with another
 	Platform      *sip.Endpoint // where platform legs are dialed from
+	Trunk         *sip.Endpoint // where the callees of outbound calls are dialed from
 	TrunkPorts    *media.Ports
 	PlatformPorts *media.Ports
 	Store         consent.Store
@@ -68,21 +70,33 @@ func New(cfg Config) *Service {
 	return s
 }
 
-// Serve carries one call from INVITE to the last BYE. It returns when both
-// legs, the relay and the recordings have ended. It answers in whatever way is
-// due, so it has nothing to return.
+// Serve carries one call of a trunk from INVITE to the last BYE. It returns when
+// both legs, the relay and the recordings have ended. It answers in whatever way
+// is due, so it has nothing to return.
 func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
+	s.serve(ctx, in, (*Plan).find)
+}
+
+// ServeOutbound is Serve for an INVITE on the platforms' side.
+func (s *Service) ServeOutbound(ctx context.Context, in *sip.Incoming) {
+	s.serve(ctx, in, (*Plan).findOutbound)
+}
+
+// finder takes an INVITE to its route, or says why it may not go on.
+type finder func(p *Plan, source netip.Addr, identities []string, who sip.Identity, to string, now time.Time) (journey, *refusal)
+
+func (s *Service) serve(ctx context.Context, in *sip.Incoming, find finder) {
 	plan := s.inForce.Load()
 	if plan.tooFast(in.Source().Addr(), s.Now()) {
 		s.refuse(in, "", refuseSourceRate)
 		return
 	}
-	j, refusal := plan.find(in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
+	j, refusal := find(plan, in.Source().Addr(), in.Identities(), in.Identity(), in.Called(), s.Now())
 	if refusal != nil {
 		s.refuse(in, j.trunk.Name, refusal)
 		return
 	}
-	if !s.proven(in, j.trunk) {
+	if !s.proven(in, j) {
 		return
 	}
 	c, refusal := s.admit(in, j)
@@ -92,12 +106,17 @@ func (s *Service) Serve(ctx context.Context, in *sip.Incoming) {
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	c.end = end
-	c.guard(func() { end(c.run(ctx, in)) })
+	story := c.inbound
+	if c.route.carrier != nil {
+		story = c.outbound
+	}
+	c.guard(func() { end(story(ctx, in)) })
 	c.close(context.Cause(ctx))
 }
 
-// run is the story itself.
-func (c *Call) run(ctx context.Context, in *sip.Incoming) error {
+// inbound is the story of a call from a trunk to a platform. It is the caller who
+// is asked.
+func (c *Call) inbound(ctx context.Context, in *sip.Incoming) error {
 	if err := c.answer(ctx, in); err != nil {
 		return err
 	}

@@ -105,6 +105,6 @@ func TestTheRecordSaysWhichLegWasLostAndHow(t *testing.T) {
 		"agent did not acknowledge": sip.ErrNoACK,
 		"agent was on hold and sent nothing for 1h0m0s": &vanished{"agent", "was on hold and sent nothing", time.Hour},
 	} {
-		assert.Equal(t, want, endCause(errors.Join(&legEnded{"agent", cause})))
+		assert.Equal(t, want, endCause(errors.Join(&legEnded{"agent", cause}), "caller"))
 	}
 }

@@ -74,10 +74,10 @@ func TestTheEndOfACallHasAName(t *testing.T) {
 		"gateway stopping":           context.Canceled,
 		"signalling failed":          sip.ErrUnreachable,
 	} {
-		assert.Equal(t, want, endCause(err))
+		assert.Equal(t, want, endCause(err, "caller"))
 	}
-	assert.Equal(t, "caller hung up", endCause(bye), "before the ACK")
-	assert.NotContains(t, endCause(&legEnded{"caller", bye}), "5550100", "what the far end says is not ours to repeat")
+	assert.Equal(t, "caller hung up", endCause(bye, "caller"), "before the ACK")
+	assert.NotContains(t, endCause(&legEnded{"caller", bye}, "caller"), "5550100", "what the far end says is not ours to repeat")
 }
 
 func TestAFailureHasACodeAndAWord(t *testing.T) {

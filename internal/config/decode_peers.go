@@ -17,7 +17,6 @@ func (r *reader) trunk(n *node) Trunk {
 		Name:      r.text(n.get("name"), "", checkName),
 		MaxCalls:  parsed(r, n.get("max_calls"), 0, whole(0, 1_000_000)),
 		MaxCPS:    parsed(r, n.get("max_cps"), 0, parseRate),
-		Auth:      r.auth(n.get("auth"), "consentgw"),
 		Codecs:    r.codecs(n),
 		SRTP:      r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 		NAT:       parsed(r, n.get("nat"), true, parseBool),
@@ -25,11 +24,16 @@ func (r *reader) trunk(n *node) Trunk {
 		Country:   r.text(n.get("country"), "", checkPlan),
 		Normalize: r.text(n.get("normalize"), "off", oneOf("off", NormalizeE164)),
 	}
-	for _, p := range n.list("from") {
-		t.From = append(t.From, parsed(r, p, netip.Prefix{}, parsePrefix))
-	}
-	for _, name := range r.distinct(n.get("tls").list("names"), checkDomain) {
-		t.TLSNames = append(t.TLSNames, strings.ToLower(name))
+	o := r.origin(n)
+	t.From, t.TLSNames, t.Auth = o.From, o.TLSNames, o.Auth
+	if n.has("targets") {
+		t.Destination = r.destination(n)
+	} else {
+		for _, key := range []string{"options", "answer_timeout", "failover_on"} {
+			if v := n.get(key); v != nil {
+				r.warn(v, "changes nothing without targets, to which outbound calls go")
+			}
+		}
 	}
 	if t.Normalize == NormalizeE164 {
 		r.needs(n, "country", "normalize e164 needs to know where the trunk's national numbers belong")
@@ -83,8 +87,16 @@ func (r *reader) inClear(p *node) {
 }
 
 func (r *reader) platform(n *node) Platform {
+	if !n.has("from") {
+		for _, key := range []string{"tls", "auth"} {
+			if v := n.get(key); v != nil {
+				r.warn(v, "changes nothing without from, the networks that the platform's own calls come from")
+			}
+		}
+	}
 	p := Platform{
 		Name:        r.text(n.get("name"), "", checkName),
+		Origin:      r.origin(n),
 		Destination: r.destination(n),
 		Headers:     r.text(n.get("headers"), "generic", oneOf(headers.PresetNames()...)),
 		Identity:    r.text(n.get("identity"), IdentityUntrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
@@ -92,6 +104,18 @@ func (r *reader) platform(n *node) Platform {
 	}
 	r.passing(&p, n)
 	return p
+}
+
+// origin reads the keys of whoever may place calls.
+func (r *reader) origin(n *node) Origin {
+	o := Origin{Auth: r.auth(n.get("auth"), "consentgw")}
+	for _, p := range n.list("from") {
+		o.From = append(o.From, parsed(r, p, netip.Prefix{}, parsePrefix))
+	}
+	for _, name := range r.distinct(n.get("tls").list("names"), checkDomain) {
+		o.TLSNames = append(o.TLSNames, strings.ToLower(name))
+	}
+	return o
 }
 
 // destination reads the keys of whoever can be dialed.

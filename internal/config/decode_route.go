@@ -5,9 +5,16 @@ import (
 	"consentgw/internal/number"
 )
 
+// The values of a route's direction.
+const (
+	inbound  = "inbound"
+	outbound = "outbound"
+)
+
 func (r *reader) route(n *node) Route {
 	route := Route{
 		Name:      r.text(n.get("name"), "", checkName),
+		Outbound:  r.text(n.get("direction"), inbound, oneOf(inbound, outbound)) == outbound,
 		Trunk:     r.text(n.get("trunk"), "", checkName),
 		From:      number.Pattern(r.text(n.get("from"), "", checkPattern)),
 		To:        number.Pattern(r.text(n.get("to"), "", checkPattern)),
@@ -15,6 +22,9 @@ func (r *reader) route(n *node) Route {
 		Platform:  r.text(n.get("platform"), "", checkName),
 		Policy:    r.text(n.get("policy"), "", checkName),
 		Recorders: texts(r, n.list("recorders"), checkName),
+	}
+	if route.Outbound {
+		r.needs(n, "trunk", "name the trunk that the calls go to")
 	}
 	for _, w := range n.list("when") {
 		route.When = append(route.When, r.window(w))

@@ -25,10 +25,16 @@ func (c *Config) CheckFiles(now time.Time) Findings {
 	check("listen.trunk.tls", c.Listen.Trunk.TLS)
 	check("listen.platform.tls", c.Listen.Platform.TLS)
 	check("listen.recorder.tls", c.Listen.Recorder.TLS)
-	for i, p := range c.Platforms {
-		for j, t := range p.Targets {
-			check(fmt.Sprintf("platforms[%d].targets[%d].tls", i, j), t.TLS)
+	targets := func(path string, list []Target) {
+		for i, t := range list {
+			check(fmt.Sprintf("%s.targets[%d].tls", path, i), t.TLS)
 		}
+	}
+	for i, t := range c.Trunks {
+		targets(fmt.Sprintf("trunks[%d]", i), t.Targets)
+	}
+	for i, p := range c.Platforms {
+		targets(fmt.Sprintf("platforms[%d]", i), p.Targets)
 	}
 	for i, r := range c.Recorders {
 		check(fmt.Sprintf("recorders[%d].tls", i), r.TLS)

@@ -40,8 +40,11 @@ func TestTheFullExampleShowsEveryKnownKey(t *testing.T) {
 	gather(root, keys)
 	known, shown := map[string]bool{}, map[string]bool{}
 	for _, path := range paths(keys, "") {
-		// The three sides are alike.
-		known[strings.NewReplacer("listen.platform.", "listen.trunk.", "listen.recorder.", "listen.trunk.").Replace(path)] = true
+		// The three sides are alike, and so are trunks and platforms.
+		known[strings.NewReplacer("listen.platform.", "listen.trunk.", "listen.recorder.", "listen.trunk.",
+			"trunks[].targets", "platforms[].targets", "trunks[].options", "platforms[].options",
+			"trunks[].failover_on", "platforms[].failover_on",
+			"platforms[].tls", "trunks[].tls", "platforms[].auth", "trunks[].auth").Replace(path)] = true
 	}
 	var walk func(*node, string)
 	walk = func(n *node, path string) {
@@ -91,7 +94,14 @@ func TestTheFullExampleMeansWhatItSays(t *testing.T) {
 		Name: "carrier-b", From: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")},
 		TLSNames: []string{"sip.carrier-b.example"}, Auth: &Auth{Username: "consentgw", Password: "hunter2", Realm: "sip.example.com"},
 		SRTP: "off", NAT: true, Identity: "trusted", Normalize: "off",
+		Destination: Destination{
+			Targets: []Target{{URI: "sip:192.0.2.60:5060", Priority: 1, Weight: 1}},
+			Options: OptionsPing{Every: 30 * time.Second, DownAfter: 3, UpAfter: 1, DownOn: []string{"503"}}, AnswerTimeout: time.Minute,
+			FailoverOn: FailoverOn{"408", "5xx", "timeout"},
+		},
 	}}, c.Trunks)
+	assert.Equal(t, Origin{From: []netip.Prefix{netip.MustParsePrefix("192.0.2.20/32")}}, c.Platforms[0].Origin)
+	assert.Equal(t, Route{Name: "call-back", Outbound: true, Platform: "contact-center", Trunk: "carrier-b", To: "+*", Policy: "nl"}, c.Routes[1])
 	assert.Equal(t, []Target{{
 		URI: "sip:192.0.2.20:5060", Priority: 1, Weight: 10, Transport: "tcp", FromHost: "gw.example.com", Host: "center.example.com",
 	}, {

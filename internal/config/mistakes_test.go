@@ -95,7 +95,7 @@ func TestACompulsoryValueThatIsMissingIsOneFindingAtItsBlock(t *testing.T) {
 		{"language", "    language: nl\n", "",
 			[]string{`47:5: error: policies[0].language: is missing: say in which language callers are asked, such as nl`}},
 		{"a platform in a route", "    platform: contact-center\n", "",
-			[]string{`60:5: error: routes[0].platform: is missing: name the platform the calls go to`}},
+			[]string{`60:5: error: routes[0].platform: is missing: name the platform the calls go to, or come from if they are outbound`}},
 		{"an address for plain copies", "    agent: 127.0.0.1:6002\n", "",
 			[]string{`38:5: error: recorders[0].agent: is missing: type rtp needs the address that gets the agent's audio`}},
 		{"the servers", `    addrs: ["127.0.0.1:6379"]` + "\n", "",

@@ -41,6 +41,9 @@ type Trunk struct {
 	// Normalize is e164 if the trunk's numbers are written with + and country code
 	// before any route is looked for; off is the default and the meaning of empty.
 	Normalize string
+	// Destination is where outbound calls are dialed. The zero value, without
+	// targets: the trunk takes none.
+	Destination
 }
 
 // The values of Trunk.SRTP.
@@ -72,6 +75,9 @@ type Auth struct {
 // Platform is a contact center and the addresses it answers at.
 type Platform struct {
 	Name string
+	// Origin is where its own calls, the outbound ones, come from. The zero value:
+	// it places none.
+	Origin
 	Destination
 	// Headers is the preset of the headers that carry the consent: generic, the
 	// default and the meaning of empty, genesys, nice, amazon, twilio or
@@ -88,6 +94,15 @@ type Platform struct {
 	Identity string
 	// Transfers says where the platform may lead its calls.
 	Transfers Transfers
+}
+
+// Origin is who may place calls. A source that is within several networks belongs
+// to the longest.
+type Origin struct {
+	From []netip.Prefix
+	// TLSNames and Auth are as those of a [Trunk].
+	TLSNames []string
+	Auth     *Auth
 }
 
 // Destination is where calls are dialed, and with what patience.

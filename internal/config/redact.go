@@ -12,14 +12,12 @@ func (c *Config) Redacted() *Config {
 	shown.Trunks = slices.Clone(c.Trunks)
 	for i := range shown.Trunks {
 		shown.Trunks[i].Auth = shown.Trunks[i].Auth.redact()
+		shown.Trunks[i].Targets = redactTargets(shown.Trunks[i].Targets)
 	}
 	shown.Platforms = slices.Clone(c.Platforms)
 	for i := range shown.Platforms {
-		targets := slices.Clone(shown.Platforms[i].Targets)
-		for j := range targets {
-			targets[j].Auth = targets[j].Auth.redact()
-		}
-		shown.Platforms[i].Targets = targets
+		shown.Platforms[i].Auth = shown.Platforms[i].Auth.redact()
+		shown.Platforms[i].Targets = redactTargets(shown.Platforms[i].Targets)
 	}
 	shown.Recorders = slices.Clone(c.Recorders)
 	for i := range shown.Recorders {
@@ -68,6 +66,14 @@ func (s Side) LogValue() slog.Value {
 		slog.String("media", s.Media.String()),
 		slog.Int("pairs", s.Ports.Pairs()),
 	)
+}
+
+func redactTargets(targets []Target) []Target {
+	targets = slices.Clone(targets)
+	for i := range targets {
+		targets[i].Auth = targets[i].Auth.redact()
+	}
+	return targets
 }
 
 func (a *Auth) redact() *Auth {

@@ -23,6 +23,9 @@ func (r *reader) relate(c *Config, root *node) {
 			r.refers(item, route.Recorders[j], "recorder", recorders)
 		}
 		r.recordable(c, n, route)
+		if route.Outbound {
+			r.callsOut(c, n, route)
+		}
 	}
 	r.sources(c, root)
 	r.certificates(c, root)
@@ -88,31 +91,42 @@ func (r *reader) recordable(c *Config, n *node, route Route) {
 	}
 }
 
-// sources refuses a network that two trunks claim, unless certificates tell the
-// two apart.
+// sources refuses a network that two trunks or two platforms claim, unless
+// certificates tell the two apart.
 func (r *reader) sources(c *Config, root *node) {
-	type claim struct {
-		names []string
-		path  string
+	carriers, centers := claims{}, claims{}
+	for i, n := range root.list("trunks") {
+		t := c.Trunks[i]
+		r.claim(carriers, n, Origin{t.From, t.TLSNames, t.Auth}, "trunk")
 	}
-	owners := map[netip.Prefix][]claim{}
-	for i, t := range root.list("trunks") {
-		trunk := c.Trunks[i]
-		for j, n := range t.list("from") {
-			prefix := trunk.From[j]
-			if !prefix.IsValid() {
-				continue
+	for i, n := range root.list("platforms") {
+		r.claim(centers, n, c.Platforms[i].Origin, "platform")
+	}
+}
+
+// claims is who has said that a network is his.
+type claims map[netip.Prefix][]claim
+
+type claim struct {
+	names []string
+	path  string
+}
+
+func (r *reader) claim(owners claims, n *node, o Origin, what string) {
+	for j, item := range n.list("from") {
+		prefix := o.From[j]
+		if !prefix.IsValid() {
+			continue
+		}
+		for _, before := range owners[prefix] {
+			if !apart(o.TLSNames, before.names) {
+				r.fail(item, "is listed at %s already: a request must belong to one %s", before.path, what)
+				break
 			}
-			for _, before := range owners[prefix] {
-				if !apart(trunk.TLSNames, before.names) {
-					r.fail(n, "is listed at %s already: a request must belong to one trunk", before.path)
-					break
-				}
-			}
-			owners[prefix] = append(owners[prefix], claim{trunk.TLSNames, n.path})
-			if prefix.Bits() == 0 && len(trunk.TLSNames) == 0 && trunk.Auth == nil {
-				r.warn(n, "lets every host place calls through this trunk")
-			}
+		}
+		owners[prefix] = append(owners[prefix], claim{o.TLSNames, item.path})
+		if prefix.Bits() == 0 && len(o.TLSNames) == 0 && o.Auth == nil {
+			r.warn(item, "lets every host place calls through this %s", what)
 		}
 	}
 }
@@ -128,20 +142,25 @@ func apart(a, b []string) bool {
 
 // certificates: a client shows one only if it comes by TLS and is asked for it.
 func (r *reader) certificates(c *Config, root *node) {
-	side := root.get("listen").get("trunk")
+	r.shown(root, "trunk", c.Listen.Trunk, "no carrier shows its certificate")
+	r.shown(root, "platform", c.Listen.Platform, "no platform shows its certificate")
+}
+
+func (r *reader) shown(root *node, what string, s Side, otherwise string) {
+	side := root.get("listen").get(what)
 	for _, n := range []*node{side, side.get("tls"), side.get("sip")} {
 		if side == nil || n != nil && n.kind == broken {
 			return
 		}
 	}
-	byTLS := slices.ContainsFunc(c.Listen.Trunk.SIP, func(a SIPAddr) bool { return a.Transport == "tls" || a.Transport == "" })
-	if t := c.Listen.Trunk.TLS; byTLS && t != nil && t.ClientAuth != "none" {
+	byTLS := slices.ContainsFunc(s.SIP, func(a SIPAddr) bool { return a.Transport == "tls" || a.Transport == "" })
+	if byTLS && s.TLS != nil && s.TLS.ClientAuth != "none" {
 		return
 	}
-	for _, t := range root.list("trunks") {
-		if names := t.get("tls").get("names"); names != nil && names.kind == list {
-			r.fail(names, "needs a tls: address in listen.trunk.sip and listen.trunk.tls.client_auth, optional or required: "+
-				"otherwise no carrier shows its certificate")
+	for _, n := range root.list(what + "s") {
+		if names := n.get("tls").get("names"); names != nil && names.kind == list {
+			r.fail(names, "needs a tls: address in listen.%s.sip and listen.%s.tls.client_auth, optional or required: otherwise %s",
+				what, what, otherwise)
 		}
 	}
 }

@@ -6,13 +6,27 @@ import (
 	"consentgw/internal/number"
 )
 
+// callsOut: an outbound route needs somebody who calls, and somewhere to go.
+func (r *reader) callsOut(c *Config, n *node, route Route) {
+	for _, p := range c.Platforms {
+		if p.Name == route.Platform && len(p.From) == 0 {
+			r.fail(n.get("platform"), "has no from: say which networks its outbound calls come from")
+		}
+	}
+	for _, t := range c.Trunks {
+		if t.Name == route.Trunk && len(t.Targets) == 0 {
+			r.fail(n.get("trunk"), "has no targets: say where its outbound calls are to be sent")
+		}
+	}
+}
+
 // order warns of routes that no call reaches, because one before takes all of
 // theirs. It does not look into expressions: two of them are the same only if
 // they are written so.
 func (r *reader) order(c *Config, root *node) {
 	type pattern struct {
-		trunk string
-		to    number.Pattern
+		from string // a trunk, or the platform of an outbound route
+		to   number.Pattern
 	}
 	before := map[pattern]string{}
 	for i, n := range root.list("routes") {
@@ -20,10 +34,14 @@ func (r *reader) order(c *Config, root *node) {
 		if bad := n.get("to"); n.kind != mapping || bad != nil && route.To == "" {
 			continue
 		}
+		from := route.Trunk
+		if route.Outbound {
+			from = outbound + " " + route.Platform
+		}
 		for _, to := range covering(route.To) {
-			first, taken := before[pattern{"", to}]
-			if !taken {
-				first, taken = before[pattern{route.Trunk, to}]
+			first, taken := before[pattern{from, to}]
+			if !taken && !route.Outbound {
+				first, taken = before[pattern{"", to}]
 			}
 			if taken {
 				r.warn(n, "is never reached: %s before it takes all of its calls", first)
@@ -37,8 +55,8 @@ func (r *reader) order(c *Config, root *node) {
 		if to == "" {
 			to = "*"
 		}
-		if _, taken := before[pattern{route.Trunk, to}]; !taken {
-			before[pattern{route.Trunk, to}] = n.path
+		if _, taken := before[pattern{from, to}]; !taken {
+			before[pattern{from, to}] = n.path
 		}
 	}
 }

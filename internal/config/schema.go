@@ -57,12 +57,9 @@ func trunkKeys() *shape {
 	return block(
 		must("name", "routes refer to it", single()),
 		must("from", "list the addresses or networks its requests come from", listOf(single())),
-		may("tls", block(must("names", "list the host names that its certificate may have", listOf(single())))),
-		may("auth", block(
-			must("username", "give the name that the carrier signs its calls with", single()).unseen(),
-			must("password", "give the password that the carrier signs its calls with", single()).unseen(),
-			may("realm", single()),
-		)),
+		may("tls", identityKeys()), may("auth", signatureKeys("the carrier")),
+		may("targets", listOf(targetKeys())), may("options", optionsKeys()),
+		may("answer_timeout", single()), may("failover_on", listOf(single())),
 		may("max_calls", single()), may("max_cps", single()),
 		may("codecs", listOf(single())), may("srtp", single()), may("nat", single()), may("identity", single()),
 		may("country", single()), may("normalize", single()),
@@ -72,16 +69,33 @@ func trunkKeys() *shape {
 func platformKeys() *shape {
 	return block(
 		must("name", "routes refer to it", single()),
+		may("from", listOf(single())),
+		may("tls", identityKeys()), may("auth", signatureKeys("the platform")),
 		must("targets", "list at least one SIP address", listOf(targetKeys())),
-		may("options", block(
-			may("every", single()), may("down_after", single()), may("up_after", single()), may("down_on", listOf(single())),
-		)),
+		may("options", optionsKeys()),
 		may("answer_timeout", single()),
 		may("failover_on", listOf(single())),
 		may("headers", single()), may("user_to_user", single()), may("pass_headers", listOf(single())),
 		may("identity", single()),
 		may("transfers", block(may("by", listOf(single())), may("to", listOf(single())))),
 	)
+}
+
+// identityKeys and signatureKeys are those of whoever places calls.
+func identityKeys() *shape {
+	return block(must("names", "list the host names that its certificate may have", listOf(single())))
+}
+
+func signatureKeys(who string) *shape {
+	return block(
+		must("username", "give the name that "+who+" signs its calls with", single()).unseen(),
+		must("password", "give the password that "+who+" signs its calls with", single()).unseen(),
+		may("realm", single()),
+	)
+}
+
+func optionsKeys() *shape {
+	return block(may("every", single()), may("down_after", single()), may("up_after", single()), may("down_on", listOf(single())))
 }
 
 func targetKeys() *shape {
@@ -134,6 +148,7 @@ func routeKeys() *shape {
 	}
 	return block(
 		must("name", "records refer to it", single()),
+		may("direction", single()),
 		may("trunk", single()), may("from", single()).unseen(), may("to", single()).unseen(),
 		may("when", oneOrMore(block(
 			may("days", listOf(single())),
@@ -141,7 +156,7 @@ func routeKeys() *shape {
 			must("zone", "say on whose clock, such as Europe/Amsterdam", single()),
 		))),
 		may("rewrite", block(may("from", rules()), may("to", rules()))),
-		must("platform", "name the platform the calls go to", single()),
+		must("platform", "name the platform the calls go to, or come from if they are outbound", single()),
 		may("policy", single()), may("recorders", listOf(single())),
 	)
 }

@@ -65,10 +65,10 @@ const arrival = 2 * time.Second
 
 // settle takes the copies of the call, when as many have arrived as the record
 // counts. If they do not arrive, the review will say so.
-func (sc *scene) settle(ctx context.Context, r *phone.Recorder) {
+func (sc *scene) settle(ctx context.Context, r hearer) {
 	ctx, cancel := context.WithTimeout(ctx, arrival)
 	defer cancel()
-	_ = r.Until(ctx, func(_, _ []phone.Packet) bool {
+	_ = r.Wait(ctx, func() bool {
 		sc.caller.copies, sc.agent.copies = nil, nil
 		for _, rec := range sc.record.Recordings {
 			sc.caller.copies = append(sc.caller.copies, r.Caller(rec.Caller.SSRC)...)

@@ -17,10 +17,10 @@ func (s *stage) introduce() {
 	fmt.Fprintf(s.Out, `consentgw demonstration: three real calls over loopback, real SIP and RTP.
   gateway         %s (trunk side), API http://%s
   contact center  %s
-  recorder        %s (caller), %s (agent)
+  recorder        %s (SIPREC)
 A yes counts only after the notice of %.0f s has been heard to its end: this takes half a minute.
 
-`, s.trunkURI(), s.gateway.APIAddr(), s.center.phone.URI(), s.recorder.CallerAddr(), s.recorder.AgentAddr(), ask.Seconds())
+`, s.trunkURI(), s.gateway.APIAddr(), s.center.phone.URI(), s.recorder.URI(), ask.Seconds())
 }
 
 // report draws the calls, saves what is to be kept, and says whether the laws
@@ -34,10 +34,18 @@ func (s *stage) report(ctx context.Context, scenes []*scene) error {
 		if err != nil {
 			return err
 		}
-		sc.sum(s, files, findings)
+		metadata, err := s.recorder.saveMetadata(s.Dir, sc)
+		if err != nil {
+			return err
+		}
+		sc.sum(s, append(files, metadata...), findings)
 		broken = append(broken, findings...)
 	}
 	if err := strangers(s.recorder, scenes); err != nil {
+		broken = append(broken, err)
+		fmt.Fprintf(s.Out, "\nBROKEN: %v\n", err)
+	}
+	for _, err := range s.recorder.reviewSessions() {
 		broken = append(broken, err)
 		fmt.Fprintf(s.Out, "\nBROKEN: %v\n", err)
 	}

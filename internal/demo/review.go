@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -181,9 +182,17 @@ func (s side) missing() (n int) {
 	return max(n, 0)
 }
 
+// hearer is a recorder that keeps what it heard.
+type hearer interface {
+	Caller(ssrc uint32) []phone.Packet
+	Agent(ssrc uint32) []phone.Packet
+	// Wait returns when ok says true; it asks whenever something was heard.
+	Wait(ctx context.Context, ok func() bool) error
+}
+
 // strangers counts the packets at the recorder that belong to no call that may
 // be recorded.
-func strangers(r *phone.Recorder, scenes []*scene) error {
+func strangers(r hearer, scenes []*scene) error {
 	all := len(r.Caller(0)) + len(r.Agent(0))
 	for _, sc := range scenes {
 		all -= sc.copies()

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -107,10 +108,10 @@ func TestAPacketOfNoPermittedCallIsFoundAtTheRecorder(t *testing.T) {
 	require.NoError(t, err)
 	defer r.Close()
 	all := scenes()
-	require.NoError(t, strangers(r, all))
+	require.NoError(t, strangers(plain{r}, all))
 	send(t, r.AgentAddr(), 99)
 	require.NoError(t, r.Until(soon(t), func(_, agent []phone.Packet) bool { return len(agent) == 1 }))
-	require.ErrorContains(t, strangers(r, all), "1 packets of no permitted call")
+	require.ErrorContains(t, strangers(plain{r}, all), "1 packets of no permitted call")
 }
 
 func TestTheCopiesOfACallAreThoseOfItsRecordedSources(t *testing.T) {
@@ -122,7 +123,7 @@ func TestTheCopiesOfACallAreThoseOfItsRecordedSources(t *testing.T) {
 	rec.Caller.Packets, rec.Agent.Packets = 1, 2
 	send(t, r.CallerAddr(), rec.Caller.SSRC, 99)
 	send(t, r.AgentAddr(), rec.Agent.SSRC, rec.Agent.SSRC, 98)
-	sc.settle(soon(t), r)
+	sc.settle(soon(t), plain{r})
 	require.Len(t, sc.caller.copies, 1)
 	require.Len(t, sc.agent.copies, 2)
 }
@@ -133,8 +134,15 @@ func TestCopiesThatNeverArriveAreNotWaitedForAtLength(t *testing.T) {
 	defer r.Close()
 	sc := lawful(1)
 	begun := time.Now()
-	sc.settle(t.Context(), r)
+	sc.settle(t.Context(), plain{r})
 	require.Less(t, time.Since(begun), arrival+5*time.Second)
 	require.Empty(t, sc.caller.copies)
 	require.ErrorContains(t, errors.Join(sc.review()...), "nothing of the caller was recorded")
+}
+
+// plain is a recorder that hears.
+type plain struct{ *phone.Recorder }
+
+func (p plain) Wait(ctx context.Context, ok func() bool) error {
+	return p.Until(ctx, func(_, _ []phone.Packet) bool { return ok() })
 }

@@ -11,7 +11,6 @@ import (
 	"consentgw/internal/api/client"
 	"consentgw/internal/config"
 	"consentgw/internal/gateway"
-	"consentgw/internal/phone"
 	"consentgw/prompts"
 )
 
@@ -21,7 +20,7 @@ type stage struct {
 	data     string // of the gateway; removed at the end
 	gateway  *gateway.Gateway
 	center   *center
-	recorder *phone.Recorder
+	recorder *archive
 	notice   *prompts.Notice
 	begun    time.Time
 	telling  sync.Mutex // the scenes write to Out side by side
@@ -42,13 +41,13 @@ func (s *stage) open() error {
 	if s.data, err = os.MkdirTemp(s.Dir, "store-"); err != nil {
 		return err
 	}
-	if s.recorder, err = phone.NewRecorder(loopback); err != nil {
+	if s.recorder, err = newArchive(s.Log); err != nil {
 		return err
 	}
 	if s.center, err = newCenter(s.Log); err != nil {
 		return err
 	}
-	cfg := configuration(s.data, s.center.phone.URI(), s.recorder)
+	cfg := configuration(s.data, s.center.phone.URI(), s.recorder.URI())
 	s.gateway, err = gateway.Listen(cfg, gateway.Options{Version: "demo", Log: s.Log, Drain: time.Second})
 	return err
 }
@@ -60,7 +59,7 @@ func (s *stage) clear() error {
 		problems = append(problems, s.center.phone.Close())
 	}
 	if s.recorder != nil {
-		s.recorder.Close()
+		problems = append(problems, s.recorder.Close())
 	}
 	if s.data != "" {
 		problems = append(problems, os.RemoveAll(s.data))
@@ -71,7 +70,7 @@ func (s *stage) clear() error {
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // configuration is that of a small gateway on ports that the system chooses.
-func configuration(data, target string, recorder *phone.Recorder) *config.Config {
+func configuration(data, target, recorder string) *config.Config {
 	free := netip.AddrPortFrom(loopback, 0)
 	side := func(transports ...string) config.Side {
 		s := config.Side{Media: loopback}
@@ -82,11 +81,11 @@ func configuration(data, target string, recorder *phone.Recorder) *config.Config
 	}
 	return &config.Config{
 		Node:   config.Node{ID: "demo", Data: data},
-		Listen: config.Listen{Trunk: side("udp", "tcp"), Platform: side("udp"), Recorder: side(), API: free.String()},
+		Listen: config.Listen{Trunk: side("udp", "tcp"), Platform: side("udp"), Recorder: side("tcp"), API: free.String()},
 		Trunks: []config.Trunk{{Name: "carrier", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}},
 		Platforms: []config.Platform{{Name: "contact-center", Destination: config.Destination{AnswerTimeout: 20 * time.Second,
 			Targets: []config.Target{{URI: target, Priority: 1, Weight: 1}}}}},
-		Recorders: []config.Recorder{{Name: "archive", Type: "rtp", Caller: recorder.CallerAddr(), Agent: recorder.AgentAddr()}},
+		Recorders: []config.Recorder{{Name: "archive", Type: "siprec", URI: recorder}},
 		Policies: []config.Policy{{Name: "ask", Jurisdiction: "NL", Basis: "consent", Purposes: []string{"quality"},
 			Controller: config.Controller{Name: "Example B.V.", Contact: "privacy@example.com", Address: "Kade 1, Utrecht", Country: "NL"},
 			Notice:     "recording", Language: "en", Keys: config.Keys{Yes: "1", No: "2", Repeat: "0", Withdraw: "*9"},

@@ -33,8 +33,9 @@ type actor struct {
 	callID   string
 	called   string
 	tamper   func(*sdp.Session) // of the caller's offer
-	quiet    bool               // the caller sends nothing by itself
-	deaf     bool               // the caller is on hold and hears nothing
+	outbound bool
+	quiet    bool // the caller sends nothing by itself
+	deaf     bool // the caller is on hold and hears nothing
 	dialed   chan dialResult
 	cancel   context.CancelFunc
 	phone    *phone.Line   // the caller's, once answered
@@ -70,7 +71,7 @@ func (p *actor) verbs() map[string]func([]string) {
 		"caller resumes":                   func([]string) { p.must(p.phone.Resume(p.ctx)); p.deaf = false },
 		"agent picks up":                   func([]string) { p.picksUp(0) },
 		"second agent picks up":            func([]string) { p.picksUp(1) },
-		"agent hangs up":                   func([]string) { p.desk.expectAnother(); p.must(p.arrival.line.Hangup(p.ctx)) },
+		"agent hangs up":                   func([]string) { p.agentHangsUp() },
 		"agent is rung":                    func([]string) { p.isRung() },
 		"agent is hung up on":              func([]string) { p.hungUpOn(p.arrival.line) },
 		"caller is hung up on":             func([]string) { p.hungUpOn(p.phone) },
@@ -84,6 +85,9 @@ func (p *actor) verbs() map[string]func([]string) {
 		"api cannot COMMAND":               p.apiCannot,
 		"gateway stops":                    func([]string) { p.halt() },
 		"status is STATUS recording STATE": p.statusIs,
+	}
+	for name, act := range p.outward() {
+		verbs[name] = act
 	}
 	for name, act := range p.settings() {
 		verbs[name] = act
@@ -215,6 +219,13 @@ func (p *actor) lineHears(line *phone.Line, hertz float64) {
 	}))
 }
 
+func (p *actor) agentHangsUp() {
+	if p.desk != nil {
+		p.desk.expectAnother()
+	}
+	p.must(p.arrival.line.Hangup(p.ctx))
+}
+
 func (p *actor) isRung() {
 	_, err := p.aDesk(0).until(p.ctx, func(*arrival) bool { return true })
 	p.must(err)
@@ -308,6 +319,9 @@ func (p *actor) isRefused(args []string) {
 
 // leave ends what a script left standing.
 func (p *actor) leave() {
+	if p.outbound && p.arrival != nil {
+		p.arrival.line.Hangup(context.Background())
+	}
 	if p.phone != nil {
 		p.phone.Hangup(context.Background())
 	}
@@ -344,7 +358,10 @@ func (p *actor) apiCannot(args []string) {
 func (p *actor) statusIs(args []string) {
 	ids := []string{p.callID}
 	if p.arrival != nil {
-		ids = append(ids, p.arrival.line.Leg().CallID(), p.arrival.headers["X-Consent-Id"])
+		ids = append(ids, p.arrival.line.Leg().CallID())
+		if id := p.arrival.headers["X-Consent-Id"]; id != "" {
+			ids = append(ids, id)
+		}
 	}
 	for _, id := range ids {
 		code, body := p.request(http.MethodGet, "/v1/calls/"+url.PathEscape(id)+"/consent")

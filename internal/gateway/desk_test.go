@@ -1,9 +1,10 @@
 package gateway_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -14,16 +15,22 @@ import (
 	"consentgw/sip"
 )
 
-// lockedWriter lets many goroutines write one log.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
+// lockedLog lets many goroutines write one log, and others read it meanwhile.
+type lockedLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
 }
 
-func (l *lockedWriter) Write(b []byte) (int, error) {
+func (l *lockedLog) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(b)
+	return l.text.String()
+}
+
+func (l *lockedLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
 }
 
 // desk is one target of the contact center.
@@ -35,6 +42,7 @@ type desk struct {
 	rings  time.Duration // before it picks up
 	lift   chan struct{} // rings until this is closed; nil: for the time above
 	codecs []sdp.Codec
+	voice  float64 // its pitch; 0: the agent's
 	// password that it asks the gateway for; empty: none
 	password string
 
@@ -124,7 +132,7 @@ func (d *desk) ring(ctx context.Context, r *phone.Ring) {
 		d.change(func() { a.gone = true })
 		return
 	}
-	line.Speak(speech(agentVoice), true)
+	line.Speak(speech(cmp.Or(d.voice, agentVoice)), true)
 	d.change(func() { a.line = line })
 	select {
 	case <-line.Ended():

@@ -33,7 +33,7 @@ func (p *actor) expectations() map[string]func([]string) {
 
 // final is the complete record of the call.
 func (p *actor) final() *consent.Record {
-	if p.ended == nil || p.ended.Call.TrunkCallID != p.callID {
+	if c := p.ended; c == nil || c.Call.TrunkCallID != p.callID && c.Call.PlatformCallID != p.callID {
 		p.ended = p.record(p.callID)
 	}
 	return p.ended
@@ -61,14 +61,16 @@ func (p *actor) expectUnrecorded() {
 // finish holds the record of the call against the law and against what the
 // phones and the recorder saw. No script can leave it out.
 func (p *actor) finish() {
-	if p.phone == nil {
+	if p.phone == nil && p.ended == nil {
 		return // refused: no INVITE was accepted, so there is no record
 	}
 	r := p.final()
 	p.checkServers()
 	p.checkRecord(r)
-	p.checkUnheard(r)
-	p.checkCopies(r)
+	if p.phone != nil {
+		p.checkUnheard(r)
+		p.checkCopies(r)
+	}
 	code, metrics := p.request("GET", "/metrics")
 	require.Equal(p.t, 200, code)
 	require.Contains(p.t, string(metrics), "consentgw_fork_violations_total 0\n")
@@ -78,7 +80,12 @@ func (p *actor) checkRecord(r *consent.Record) {
 	t := p.t
 	require.Equal(t, consent.Schema, r.Schema)
 	require.Equal(t, r.Outcome.Status(), r.Status)
-	require.Equal(t, callerNumber, r.Subject)
+	direction, subject := "inbound", callerNumber
+	if p.outbound {
+		direction, subject = "outbound", p.called
+	}
+	require.Equal(t, direction, r.Call.Direction)
+	require.Equal(t, subject, r.Subject)
 	require.Equal(t, p.called, r.Call.Called)
 	require.NotEqual(t, consent.Pending, r.Outcome)
 	for _, g := range r.Purposes {
@@ -99,12 +106,15 @@ func (p *actor) checkRecord(r *consent.Record) {
 	}
 	last := r.History[0].At
 	for _, e := range r.History {
-		require.NotContains(t, e.Text, callerNumber)
+		require.NotContains(t, e.Text, subject)
 		last = e.At
 	}
 	require.False(t, last.Before(r.Call.InvitedAt))
 	require.Equal(t, "ended", r.History[len(r.History)-1].Type)
-	if p.arrival != nil {
+	if p.arrival != nil && p.outbound {
+		require.Equal(t, p.callID, r.Call.PlatformCallID)
+		require.Equal(t, p.phone.Leg().CallID(), r.Call.TrunkCallID)
+	} else if p.arrival != nil {
 		require.Equal(t, string(r.ID), p.arrival.headers["X-Consent-Id"])
 		require.Equal(t, p.callID, p.arrival.headers["X-CID"])
 		recording := "off"

@@ -163,7 +163,7 @@ func (g *Gateway) build(plan *call.Plan) {
 		Timeout: g.storeFor, Metrics: g.metrics, Log: g.opt.Log,
 	})
 	g.calls = call.New(call.Config{
-		Node: g.cfg.Node.ID, Plan: plan, Platform: g.sides.platform.sip,
+		Node: g.cfg.Node.ID, Plan: plan, Platform: g.sides.platform.sip, Trunk: g.sides.trunk.sip,
 		TrunkPorts: g.sides.trunk.ports, PlatformPorts: g.sides.platform.ports,
 		CPU:   g.opt.CPU,
 		Store: g.store, Journal: g.journal, StoreTimeout: g.storeFor, StoreFault: redisstore.Reason,
@@ -200,6 +200,9 @@ func (g *Gateway) release() error {
 
 // TrunkAddrs are the addresses that carriers send INVITEs to.
 func (g *Gateway) TrunkAddrs() []sip.Addr { return g.sides.trunk.sip.Addrs() }
+
+// PlatformAddrs are the addresses that platforms send INVITEs to.
+func (g *Gateway) PlatformAddrs() []sip.Addr { return g.sides.platform.sip.Addrs() }
 
 // APIAddr is where the HTTP API listens.
 func (g *Gateway) APIAddr() netip.AddrPort { return g.api.Addr().(*net.TCPAddr).AddrPort() }

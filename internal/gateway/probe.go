@@ -7,6 +7,7 @@ import (
 
 	"consentgw/internal/call"
 	"consentgw/internal/target"
+	"consentgw/sip"
 )
 
 const (
@@ -21,9 +22,7 @@ const (
 // watchTargets keeps an eye on the targets of every destination, of whichever
 // configuration is in force, until ctx ends.
 func (g *Gateway) watchTargets(ctx context.Context) error {
-	select {
-	case <-g.sides.platform.sip.Serving():
-	case <-ctx.Done():
+	if !g.bothUp(ctx) {
 		return nil
 	}
 	for ctx.Err() == nil {
@@ -57,7 +56,7 @@ func (g *Gateway) lookUp(ctx context.Context, w call.Watched) {
 	defer tick.Stop()
 	for {
 		if err := w.Targets.Resolve(ctx, g.opt.Now()); err != nil && ctx.Err() == nil {
-			g.opt.Log.Warn("targets not looked up", "platform", w.Name, "error", err)
+			g.opt.Log.Warn("targets not looked up", w.Kind(), w.Name, "error", err)
 		}
 		g.tellTargets(w)
 		select {
@@ -101,7 +100,7 @@ func (g *Gateway) probe(ctx context.Context, w call.Watched) {
 func (g *Gateway) ask(ctx context.Context, w call.Watched, hop *target.Hop) {
 	attempt, cancel := context.WithTimeout(ctx, min(probeWait, w.Options.Every))
 	defer cancel()
-	code, err := g.sides.platform.sip.OptionsTLS(attempt, hop.URI(), w.TLS(hop))
+	code, err := g.facing(w).OptionsTLS(attempt, hop.URI(), w.TLS(hop))
 	if ctx.Err() != nil {
 		return
 	}
@@ -114,20 +113,28 @@ func (g *Gateway) ask(ctx context.Context, w call.Watched, hop *target.Hop) {
 	switch {
 	case !changed:
 	case hop.Up():
-		g.opt.Log.Info("target is up", "platform", w.Name, "target", hop.URI())
+		g.opt.Log.Info("target is up", w.Kind(), w.Name, "target", hop.URI())
 	case err != nil:
-		g.opt.Log.Warn("target is down: it answers no OPTIONS; if it knows none, set options.every to 0", "platform", w.Name, "target", hop.URI(), "error", err)
+		g.opt.Log.Warn("target is down: it answers no OPTIONS; if it knows none, set options.every to 0", w.Kind(), w.Name, "target", hop.URI(), "error", err)
 	default:
-		g.opt.Log.Warn("target is down: so it answers OPTIONS", "platform", w.Name, "target", hop.URI(), "code", code)
+		g.opt.Log.Warn("target is down: so it answers OPTIONS", w.Kind(), w.Name, "target", hop.URI(), "code", code)
 	}
 }
 
-// downTargets names what calls cannot be sent to: platforms without any target
+// facing is the side on which a destination is.
+func (g *Gateway) facing(w call.Watched) *sip.Endpoint {
+	if w.Trunk {
+		return g.sides.trunk.sip
+	}
+	return g.sides.platform.sip
+}
+
+// downTargets names what calls cannot be sent to: destinations without any target
 // that is up, and single targets of the others.
 func (g *Gateway) downTargets() (names []string) {
 	for _, w := range g.calls.InForce().Watched() {
 		if w.Targets.AllDown() {
-			names = append(names, "platform "+w.Name)
+			names = append(names, w.Kind()+" "+w.Name)
 			continue
 		}
 		for _, hop := range w.Targets.Hops() {

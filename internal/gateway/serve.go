@@ -36,7 +36,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 		side    side
 		handler sip.Handler
 	}{
-		{g.sides.platform, g.notRouted()},
+		{g.sides.platform, g.platformHandler(callsCtx)},
 		{g.sides.recorder, g.recorderHandler()},
 		{g.sides.trunk, g.trunkHandler(callsCtx)},
 	} {
@@ -96,12 +96,39 @@ func (g *Gateway) trunkNames() (names []string) {
 
 func (g *Gateway) trunkHandler(calls context.Context) sip.Handler {
 	return sip.Handler{
-		Invite:  func(_ context.Context, in *sip.Incoming) { g.calls.Serve(calls, in) },
+		Invite: func(_ context.Context, in *sip.Incoming) {
+			if g.bothUp(in.Context()) {
+				g.calls.Serve(calls, in)
+			}
+		},
 		Options: g.options,
 	}
 }
 
-// notRouted serves the sides on which no call arrives.
+func (g *Gateway) platformHandler(calls context.Context) sip.Handler {
+	h := g.trunkHandler(calls)
+	h.Invite = func(_ context.Context, in *sip.Incoming) {
+		if g.bothUp(in.Context()) {
+			g.calls.ServeOutbound(calls, in)
+		}
+	}
+	return h
+}
+
+// bothUp waits until calls can go out on the other side too, which may begin to
+// serve a moment later. It reports false if ctx ended first.
+func (g *Gateway) bothUp(ctx context.Context) bool {
+	for _, s := range []side{g.sides.trunk, g.sides.platform} {
+		select {
+		case <-s.sip.Serving():
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// notRouted serves the side on which no call arrives.
 func (g *Gateway) notRouted() sip.Handler {
 	return sip.Handler{
 		Invite:  func(_ context.Context, in *sip.Incoming) { in.Reject(403, "No calls are taken on this side") },

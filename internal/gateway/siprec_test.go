@@ -17,6 +17,7 @@ import (
 	"consentgw/internal/config"
 	"consentgw/internal/phone"
 	"consentgw/internal/recordserver"
+	"consentgw/internal/sdp"
 	"consentgw/internal/siprecxml"
 
 	"github.com/stretchr/testify/require"
@@ -83,12 +84,26 @@ func (p *actor) recorderVerbs() map[string]func([]string) {
 		"recorder asks for COUNT snapshots":   p.asksSnapshots,
 		"recorder is told STATE":              func(a []string) { p.untilTold(a[0]) },
 		"history has KIND":                    func(a []string) { p.untilNoted(a[0]) },
-		"expect sessions COUNT":               func(a []string) { require.Len(p.t, p.towers[0].Sessions(), number(a[0])) },
-		"expect recorder told REST":           func(a []string) { p.expectTold(strings.Fields(a[0])) },
-		"expect withdrawal told":              func([]string) { p.expectWithdrawalTold() },
-		"expect recorded at COUNT recorders":  p.expectRecordedAt,
-		"expect a gap":                        func([]string) { p.expectGap() },
-		"expect only PARTY recorded":          p.expectOnly,
+		"caller prefers no recording":         func([]string) { p.tamper = preference("off") },
+		"caller wishes a recording":           func([]string) { p.tamper = preference("on") },
+		"expect refused by METHOD": func(a []string) {
+			require.Equal(p.t, a[0], p.final().Press.Method)
+			require.Empty(p.t, p.final().Press.Key)
+		},
+		"expect sessions COUNT":              func(a []string) { require.Len(p.t, p.towers[0].Sessions(), number(a[0])) },
+		"expect recorder told REST":          func(a []string) { p.expectTold(strings.Fields(a[0])) },
+		"expect withdrawal told":             func([]string) { p.expectWithdrawalTold() },
+		"expect recorded at COUNT recorders": p.expectRecordedAt,
+		"expect a gap":                       func([]string) { p.expectGap() },
+		"expect only PARTY recorded":         p.expectOnly,
+	}
+}
+
+// preference is a=recordpref in the caller's offer (RFC 7866 section 7.1.3).
+func preference(value string) func(*sdp.Session) {
+	return func(offer *sdp.Session) {
+		m := &offer.Media[0]
+		m.Attributes = append(m.Attributes, sdp.Attribute{Key: "recordpref", Value: value})
 	}
 }
 

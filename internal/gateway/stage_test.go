@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -39,10 +38,12 @@ type stage struct {
 	notice   *prompts.Notice
 	caller   *phone.Phone
 	desks    []*desk // the targets, in order
+	homes    []*desk // those of the trunk, where callees are
+	agent    *phone.Phone
 	recorder copies
 	towers   []*tower // recording servers
 	plain    *phone.Recorder
-	log      *bytes.Buffer
+	log      *lockedLog
 	stop     context.CancelFunc
 	served   chan error
 }
@@ -51,6 +52,7 @@ type stage struct {
 const (
 	callerNumber = "+31205550100"
 	calledNumber = "+31205550123"
+	homeNumber   = "+442079460123" // of a callee
 )
 
 // The pitches of the two voices, in hertz.
@@ -82,7 +84,7 @@ func TestMain(m *testing.M) {
 func newStage(t *testing.T) *stage {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience(), errors.New("the event that the test waits for did not come"))
 	t.Cleanup(cancel)
-	s := &stage{t: t, ctx: ctx, log: &bytes.Buffer{}}
+	s := &stage{t: t, ctx: ctx, log: &lockedLog{}}
 	dir := t.TempDir()
 	writeNotice(t, filepath.Join(dir, "prompts"))
 	library, err := prompts.Open(filepath.Join(dir, "prompts"))
@@ -94,7 +96,7 @@ func newStage(t *testing.T) *stage {
 	t.Cleanup(s.plain.Close)
 	s.recorder = s.plain
 	s.cfg = s.configuration(dir)
-	s.opt = gateway.Options{Version: "test", Log: slog.New(slog.NewTextHandler(&lockedWriter{w: s.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	s.opt = gateway.Options{Version: "test", Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	return s
 }
 
@@ -110,7 +112,28 @@ func (s *stage) start(codecs []sdp.Codec) {
 		t.Cleanup(func() { require.NoError(t, d.close()) })
 		s.cfg.Platforms[0].Targets = append(s.cfg.Platforms[0].Targets, config.Target{URI: d.uri(), Priority: i + 1, Weight: 1})
 	}
+	if len(s.homes) > 0 {
+		s.callOut()
+	}
 	s.serve()
+}
+
+// callOut lets the platform place calls.
+func (s *stage) callOut() {
+	t := s.t
+	var err error
+	s.agent, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.agent.Close()) })
+	for i, d := range s.homes {
+		require.NoError(t, d.open())
+		t.Cleanup(func() { require.NoError(t, d.close()) })
+		s.cfg.Trunks[0].Targets = append(s.cfg.Trunks[0].Targets, config.Target{URI: d.uri(), Priority: i + 1, Weight: 1})
+	}
+	s.cfg.Trunks[0].AnswerTimeout = 10 * time.Second
+	s.cfg.Platforms[0].From = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	s.cfg.Routes = append(s.cfg.Routes, config.Route{Name: "back", Outbound: true, Platform: "center", Trunk: "carrier",
+		To: "+4420*", Policy: "ask", Recorders: []string{"archive"}})
 }
 
 func (s *stage) serve() {
@@ -136,7 +159,9 @@ func (s *stage) halt() {
 	for side, c := range s.gateway.Ports() {
 		require.Zero(s.t, c.Used, "ports in use on the %s side after the end", side)
 	}
-	require.NotContains(s.t, s.log.String(), callerNumber[1:], "a caller's number is in the log")
+	for _, number := range []string{callerNumber, homeNumber} {
+		require.NotContains(s.t, s.log.String(), number[1:], "a number is in the log")
+	}
 }
 
 func (s *stage) trunkURI() string {

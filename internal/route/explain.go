@@ -17,6 +17,13 @@ func (t *Table) ExplainTrunk(source netip.Addr, identities []string) (config.Tru
 	return trunk, why, ok
 }
 
+// ExplainPlatform is Platform with the reasons, a sentence a line.
+func (t *Table) ExplainPlatform(source netip.Addr, identities []string) (config.Platform, []string, bool) {
+	var why []string
+	platform, ok := t.platforms.owner(source, identities, func(line string) { why = append(why, line) })
+	return platform, why, ok
+}
+
 // Explain is Match with Why filled: what became of the numbers, why each route
 // before the chosen one was not taken, and why that one was. Without a match the
 // last line says so.
@@ -32,14 +39,24 @@ func (t *Table) Explain(trunk, from, to string, at time.Time) (Choice, bool) {
 			say("trunk %s: the %s number %s is %s in E.164", trunk, n.what, n.came, n.is)
 		}
 	}
-	from, to = numbers[0].is, numbers[1].is
+	return t.explain(source{name: trunk}, numbers[0].is, numbers[1].is, at, why)
+}
+
+// ExplainOutbound is MatchOutbound with Why filled.
+func (t *Table) ExplainOutbound(platform, from, to string, at time.Time) (Choice, bool) {
+	return t.explain(source{platform, true}, from, to, at, nil)
+}
+
+// explain adds to why.
+func (t *Table) explain(s source, from, to string, at time.Time, why []string) (Choice, bool) {
+	say := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
 	for i := range t.routes {
 		e := &t.routes[i]
-		if reason := e.refusal(trunk, from, to, at); reason != "" {
+		if reason := e.refusal(s, from, to, at); reason != "" {
 			say("route %s: %s", e.Name, reason)
 			continue
 		}
-		say("route %s matches: %s", e.Name, e.reasons(trunk, from, to, at))
+		say("route %s matches: %s", e.Name, e.reasons(s, from, to, at))
 		c := Choice{Route: e.Route}
 		c.From = rewrite(e.rewriteFrom, "calling", from, say)
 		c.To = rewrite(e.rewriteTo, "called", to, say)
@@ -52,10 +69,16 @@ func (t *Table) Explain(trunk, from, to string, at time.Time) (Choice, bool) {
 
 // refusal is the first reason for which a route does not match; empty if it
 // does. It asks what takes asks, in the same order.
-func (e *entry) refusal(trunk, from, to string, at time.Time) string {
+func (e *entry) refusal(s source, from, to string, at time.Time) string {
 	switch {
-	case e.Trunk != "" && e.Trunk != trunk:
-		return fmt.Sprintf("the trunk is %s, not %s", orNone(trunk), e.Trunk)
+	case e.Outbound && !s.outbound:
+		return "it is for outbound calls"
+	case s.outbound && !e.Outbound:
+		return "it is for inbound calls"
+	case s.outbound && !e.isFor(s):
+		return fmt.Sprintf("the platform is %s, not %s", orNone(s.name), e.Platform)
+	case !e.isFor(s):
+		return fmt.Sprintf("the trunk is %s, not %s", orNone(s.name), e.Trunk)
 	case !e.to.Match(to):
 		return "the called number " + e.to.Explain(to)
 	case !e.from.Match(from):
@@ -67,10 +90,13 @@ func (e *entry) refusal(trunk, from, to string, at time.Time) string {
 }
 
 // reasons is everything that a route demands and has got.
-func (e *entry) reasons(trunk, from, to string, at time.Time) string {
+func (e *entry) reasons(s source, from, to string, at time.Time) string {
 	var all []string
-	if e.Trunk != "" {
-		all = append(all, "the trunk is "+trunk)
+	switch {
+	case s.outbound:
+		all = append(all, "the platform is "+s.name)
+	case e.Trunk != "":
+		all = append(all, "the trunk is "+s.name)
 	}
 	for _, n := range []struct {
 		what, number string
@@ -115,9 +141,9 @@ func rewrite(r number.Rewriter, what, n string, say func(string, ...any)) string
 	return result
 }
 
-func orNone(trunk string) string {
-	if trunk == "" {
+func orNone(name string) string {
+	if name == "" {
 		return "unknown"
 	}
-	return trunk
+	return name
 }

@@ -5,41 +5,48 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"consentgw/internal/config"
 )
 
-// sources finds trunks by the networks they call from. It asks once for each
-// length of network that there is, longest first, however many networks.
-type sources struct {
-	lengths []int // of IPv6 and IPv4 networks alike
-	owners  map[netip.Prefix][]config.Trunk
+// sources finds trunks, or platforms, by the networks they call from. It asks
+// once for each length of network that there is, longest first, however many
+// networks.
+type sources[T any] struct {
+	kind    string // "trunk" or "platform"
+	lengths []int  // of IPv6 and IPv4 networks alike
+	owners  map[netip.Prefix][]owner[T]
 }
 
-func newSources(trunks []config.Trunk) sources {
-	s := sources{owners: map[netip.Prefix][]config.Trunk{}}
-	for _, t := range trunks {
-		for _, p := range t.From {
+type owner[T any] struct {
+	name     string
+	tlsNames []string
+	peer     T
+}
+
+func newSources[T any](kind string, peers []T, origin func(T) (name string, from []netip.Prefix, tlsNames []string)) sources[T] {
+	s := sources[T]{kind: kind, owners: map[netip.Prefix][]owner[T]{}}
+	for _, peer := range peers {
+		name, from, tlsNames := origin(peer)
+		for _, p := range from {
 			p = p.Masked()
-			s.owners[p] = append(s.owners[p], t)
+			s.owners[p] = append(s.owners[p], owner[T]{name, tlsNames, peer})
 			s.lengths = append(s.lengths, p.Bits())
 		}
 	}
 	slices.Sort(s.lengths)
 	s.lengths = slices.Compact(s.lengths)
 	slices.Reverse(s.lengths)
-	// Whoever has a name to show is asked for it before the trunk that takes the
+	// Whoever has a name to show is asked for it before the one that takes the
 	// rest of the network.
 	for _, owners := range s.owners {
-		slices.SortStableFunc(owners, func(a, b config.Trunk) int {
-			return min(1, len(b.TLSNames)) - min(1, len(a.TLSNames))
+		slices.SortStableFunc(owners, func(a, b owner[T]) int {
+			return min(1, len(b.tlsNames)) - min(1, len(a.tlsNames))
 		})
 	}
 	return s
 }
 
 // known reports whether any network holds the source.
-func (s sources) known(source netip.Addr) bool {
+func (s sources[T]) known(source netip.Addr) bool {
 	source = source.Unmap().WithZone("")
 	return slices.ContainsFunc(s.lengths, func(bits int) bool {
 		network, err := source.Prefix(bits)
@@ -48,33 +55,33 @@ func (s sources) known(source netip.Addr) bool {
 }
 
 // owner tells say what it looks at; nil if nobody wants to know.
-func (s sources) owner(source netip.Addr, identities []string, say func(string)) (config.Trunk, bool) {
+func (s sources[T]) owner(source netip.Addr, identities []string, say func(string)) (peer T, ok bool) {
 	source = source.Unmap().WithZone("")
 	for _, bits := range s.lengths {
 		network, err := source.Prefix(bits)
 		if err != nil {
 			continue // a length of the other family
 		}
-		for _, t := range s.owners[network] {
-			owns := len(t.TLSNames) == 0 || named(t.TLSNames, identities)
+		for _, o := range s.owners[network] {
+			owns := len(o.tlsNames) == 0 || named(o.tlsNames, identities)
 			if say != nil {
-				say(sentence(t, network, owns))
+				say(s.sentence(o, network, owns))
 			}
 			if owns {
-				return t, true
+				return o.peer, true
 			}
 		}
 	}
 	if say != nil {
-		say("no trunk owns the source")
+		say("no " + s.kind + " owns the source")
 	}
-	return config.Trunk{}, false
+	return peer, false
 }
 
-func sentence(t config.Trunk, network netip.Prefix, owns bool) string {
-	text := fmt.Sprintf("trunk %s: the source is in %s", t.Name, network)
+func (s sources[T]) sentence(o owner[T], network netip.Prefix, owns bool) string {
+	text := fmt.Sprintf("%s %s: the source is in %s", s.kind, o.name, network)
 	if !owns {
-		text += ", but without a certificate for " + strings.Join(t.TLSNames, " or ")
+		text += ", but without a certificate for " + strings.Join(o.tlsNames, " or ")
 	}
 	return text
 }

@@ -79,7 +79,7 @@ func (r *Recording) parties(record *consent.Record) (caller, agent siprecxml.Par
 		if dialable.MatchString(record.Subject) {
 			caller.AOR = "tel:" + record.Subject
 		}
-		if dialable.MatchString(record.Call.Called) {
+		if record.Call.Direction != "outbound" && dialable.MatchString(record.Call.Called) { // the callee's is Subject then
 			agent.AOR = "tel:" + record.Call.Called
 		}
 	}
