@@ -159,7 +159,8 @@ func TestTrap07ACancelLongBeforeItsInviteStillCancelsIt(t *testing.T) {
 func TestTrap07NoCancelThatFollowsItsInviteAtOnceIsLost(t *testing.T) {
 	const pairs = 200
 	h, causes := waiting(func(*Incoming) {})
-	e := start(t, h)
+	// A CANCEL waits for its INVITE for T1: for longer than a busy machine takes.
+	e := start(t, h, func(c *Config) { c.T1 = soon })
 	p := dialTCP(t, e.tcp())
 	for i := range pairs {
 		r := request{method: "INVITE", callID: fmt.Sprint("c", i), branch: fmt.Sprint("z9hG4bK", i), body: testOffer}

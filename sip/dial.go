@@ -13,6 +13,8 @@ import (
 type Invite struct {
 	// Target is where the INVITE goes: "sip:host:port;transport=tcp". Scheme,
 	// port (5060) and transport (udp) may be missing; IPv6 stands in brackets.
+	// Without a transport an INVITE of more than 1300 bytes goes over TCP if the
+	// far end takes the connection and we listen on TCP too (RFC 3261 18.1.1).
 	// "sips:host" and ";transport=tls" go over TLS, port 5061. A name without a
 	// port is looked up as a service (RFC 3263).
 	Target string
@@ -159,11 +161,9 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 	return e.try(ctx, hops, inv, func(inv Invite, a attempt) (*Leg, error) { return e.dial(ctx, t, inv, a) })
 }
 
-// dial makes one attempt at a call.
-func (e *Endpoint) dial(ctx context.Context, t target, inv Invite, a attempt) (*Leg, error) {
-	h := a.hop
-	req := e.compose(t, inv, a)
-	call, err := e.invite(ctx, h, req, halfID{inv.CallID, a.tag})
+// dialWith makes one attempt at a call with a composed INVITE.
+func (e *Endpoint) dialWith(ctx context.Context, a attempt, inv Invite, req *siplib.Request) (*Leg, error) {
+	call, err := e.invite(ctx, a.hop, req, halfID{inv.CallID, a.tag})
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

@@ -176,7 +176,9 @@ func TestTrap06ATCPLegDoesNotLeaveByTheCallersConnection(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	var e *testEndpoint
+	started := make(chan struct{}) // e is set
 	e = start(t, Handler{Invite: func(ctx context.Context, in *Incoming) {
+		<-started
 		caller, err := in.Answer(ctx, []byte(testAnswer), InDialog{})
 		if !assert.NoError(t, err) {
 			return
@@ -187,6 +189,7 @@ func TestTrap06ATCPLegDoesNotLeaveByTheCallersConnection(t *testing.T) {
 		}
 		_ = caller.Bye(ctx, "")
 	}})
+	close(started)
 	p := dialTCP(t, e.tcp())
 	p.call(e.tcp(), request{})
 	c, err := l.Accept()

@@ -171,7 +171,9 @@ func TestReplacesOfAnINVITENamesALegOfOurs(t *testing.T) {
 	got := make(chan seen, 1)
 	legs := make(chan *Leg, 1)
 	var e *testEndpoint
+	started := make(chan struct{}) // e is set
 	e = start(t, Handler{Supported: []string{"replaces"}, Invite: func(ctx context.Context, in *Incoming) {
+		<-started
 		re, err := in.Replaces()
 		if re == nil && err == nil {
 			leg, err := in.Answer(ctx, []byte(testAnswer), InDialog{})
@@ -188,6 +190,7 @@ func TestReplacesOfAnINVITENamesALegOfOurs(t *testing.T) {
 		got <- s
 		_ = in.Reject(486, "Busy Here")
 	}})
+	close(started)
 	p := udpPeer(t)
 	tag := p.call(e.udp(), request{}).tag("To")
 	leg := receive(t, legs)

@@ -37,6 +37,8 @@ const (
 type names struct {
 	resolver Resolver
 
+	udpOnly udpOnly
+
 	mu   sync.Mutex // guards last
 	last map[string][]netip.Addr
 }

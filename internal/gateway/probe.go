@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// probeWait is how long a target may take to answer OPTIONS, at most the time
-	// between two of them.
-	probeWait = 4 * time.Second
+	// A target may take options.every to answer OPTIONS, but no less than leastWait
+	// and no more than mostWait.
+	leastWait, mostWait = 2 * time.Second, 4 * time.Second
 	// resolveEvery is how often it is asked whether names are to be looked up
 	// again; target.Set knows when each is due.
 	resolveEvery = 5 * time.Second
@@ -98,7 +98,7 @@ func (g *Gateway) probe(ctx context.Context, w call.Watched) {
 
 // ask sends one OPTIONS (RFC 3261 section 11).
 func (g *Gateway) ask(ctx context.Context, w call.Watched, hop *target.Hop) {
-	attempt, cancel := context.WithTimeout(ctx, min(probeWait, w.Options.Every))
+	attempt, cancel := context.WithTimeout(ctx, min(max(w.Options.Every, leastWait), mostWait))
 	defer cancel()
 	code, err := g.facing(w).OptionsTLS(attempt, hop.URI(), w.TLS(hop))
 	if ctx.Err() != nil {

@@ -46,7 +46,7 @@ func probed(t *testing.T, o config.OptionsPing) *actor {
 
 func TestACallIsRefusedAtOnceWhileNoTargetIsUp(t *testing.T) {
 	t.Parallel()
-	p := probed(t, config.OptionsPing{DownAfter: 2, UpAfter: 1})
+	p := probed(t, config.OptionsPing{DownAfter: 1, UpAfter: 1})
 	p.aDesk(0).silent = true
 	p.start(nil)
 	p.targetIs("0")
@@ -57,7 +57,7 @@ func TestACallIsRefusedAtOnceWhileNoTargetIsUp(t *testing.T) {
 
 func TestATargetThatComesBackGetsCallsAgain(t *testing.T) {
 	t.Parallel()
-	p := probed(t, config.OptionsPing{DownAfter: 1, UpAfter: 1})
+	p := probed(t, config.OptionsPing{DownAfter: 3, UpAfter: 1})
 	p.aDesk(0).options.Store(503)
 	p.start(nil)
 	p.targetIs("0")
@@ -71,7 +71,7 @@ func TestATargetThatComesBackGetsCallsAgain(t *testing.T) {
 
 func TestATargetThatIsDownIsNotCalledWhileAnotherIsUp(t *testing.T) {
 	t.Parallel()
-	p := probed(t, config.OptionsPing{DownAfter: 1, UpAfter: 1})
+	p := probed(t, config.OptionsPing{DownAfter: 3, UpAfter: 1})
 	p.aDesk(0).options.Store(503)
 	p.aDesk(1)
 	p.start(nil)
