@@ -47,6 +47,9 @@ type Press struct {
 	DurationMS   int64     `json:"duration_ms"`
 	At           time.Time `json:"at"`
 	EndSeen      bool      `json:"end_seen"`
+	// SRTP is the crypto suite that protected an rfc4733 press on its way; empty:
+	// nothing did (RFC 4733 section 6).
+	SRTP string `json:"srtp,omitempty"`
 }
 
 // ChoiceKind is what the asked party did.

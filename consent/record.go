@@ -27,6 +27,7 @@ type Record struct {
 	Terms   Terms  `json:"policy"`
 	Notice  Notice `json:"notice"`
 	Standing
+	Legs       Legs        `json:"legs,omitzero"`
 	Recordings []Recording `json:"recordings,omitempty"`
 	Withdrawal *Withdrawal `json:"withdrawal,omitempty"`
 	History    []Event     `json:"history"`
@@ -169,6 +170,7 @@ func (r *Record) Clone() *Record {
 	c.Call.Signalled = r.Call.Signalled.clone()
 	c.Purposes = slices.Clone(r.Purposes)
 	c.History = slices.Clone(r.History)
+	c.Legs = r.Legs.clone()
 	c.Recordings = slices.Clone(r.Recordings)
 	for i := range c.Recordings {
 		c.Recordings[i].Pauses = slices.Clone(c.Recordings[i].Pauses)

@@ -23,6 +23,8 @@ type liveCall struct {
 	InvitedAt      *time.Time `json:"invited_at"`
 	AnsweredAt     *time.Time `json:"answered_at"`
 	ConnectedAt    *time.Time `json:"connected_at"`
+	// Legs is how the media does, some seconds ago.
+	Legs consent.Legs `json:"legs,omitzero"`
 }
 
 func (s *server) listCalls(w http.ResponseWriter, _ *http.Request) error {
@@ -36,7 +38,7 @@ func (s *server) listCalls(w http.ResponseWriter, _ *http.Request) error {
 			status: statusOf(r), PlatformCallID: r.Call.PlatformCallID, Node: r.Node, Trunk: r.Call.Trunk,
 			Route: r.Call.Route, Platform: r.Call.Platform, Target: r.Call.Target, Subject: r.Subject,
 			Called: r.Call.Called, InvitedAt: moments(r.Call.InvitedAt), AnsweredAt: moments(r.Call.AnsweredAt),
-			ConnectedAt: moments(r.Call.ConnectedAt),
+			ConnectedAt: moments(r.Call.ConnectedAt), Legs: r.Legs,
 		})
 	}
 	return writeJSON(w, out)

@@ -56,6 +56,8 @@ func homes() map[string]string {
 	return map[string]string{
 		"github.com/emiago/sipgo":             "sip",
 		"github.com/pion/rtp":                 "internal/media",
+		"github.com/pion/rtcp":                "internal/media",
+		"github.com/pion/srtp/v3":             "internal/media",
 		"github.com/redis/go-redis/v9":        "internal/redisstore",
 		"go.etcd.io/bbolt":                    "internal/boltstore",
 		"github.com/goccy/go-yaml":            "internal/config",

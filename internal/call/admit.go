@@ -30,6 +30,7 @@ var (
 	refuseBadOffer        = &refusal{code: 400, word: "bad_sdp", reason: "Malformed SDP"}
 	refuseNoOffer         = &refusal{code: 488, word: "no_offer", reason: "An outbound call needs an offer"}
 	refuseNoCodec         = &refusal{code: 488, word: "no_codec", reason: "No common codec"}
+	refuseNotSecured      = &refusal{code: 488, word: "not_secured", reason: "SRTP with SDES is required"}
 	refuseBadAddress      = &refusal{code: 488, word: "bad_media_address", reason: "Unusable media address"}
 	refuseNoPorts         = &refusal{code: 503, word: "no_ports", reason: "No media ports left", retryAfter: 5}
 	refuseTrunkRate       = &refusal{code: 503, word: "trunk_rate", reason: "Calls per second of the trunk reached", retryAfter: 1}
@@ -147,12 +148,20 @@ func (c *Call) takePorts(offer *sdp.Session, in *sip.Incoming) *refusal {
 	if err := c.calling().begin(offer); err != nil {
 		asked.stream.Close()
 		agent.stream.Close()
-		if errors.Is(err, errAddress) {
-			return refuseBadAddress
-		}
-		return refuseNoCodec
+		return mediaRefusal(err)
 	}
 	return nil
+}
+
+// mediaRefusal is why an offer cannot be accepted.
+func mediaRefusal(err error) *refusal {
+	switch {
+	case errors.Is(err, errAddress):
+		return refuseBadAddress
+	case errors.Is(err, sdp.ErrNotSecured):
+		return refuseNotSecured
+	}
+	return refuseNoCodec
 }
 
 // calling is the party whose INVITE began the call.

@@ -14,8 +14,8 @@ import (
 // answer accepts the caller's INVITE and starts to listen. It returns when the
 // caller has acknowledged, so nothing is asked of a phone that is not there.
 func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
-	c.asked.listen(c.guard)
-	c.agent.listen(c.guard)
+	c.listen(c.asked)
+	c.listen(c.agent)
 	c.rec.Call.AnsweredAt = consent.Stamp(c.now())
 	in.SetEarly(sip.Early{SessionID: c.rec.Call.Signalled.Sessions.Gateway}) // if it is too late, Answer says why
 	leg, err := c.pickUp(ctx, in, c.asked)

@@ -116,7 +116,7 @@ func (q *question) turn(ctx context.Context, parts []string) (consent.Verdict, e
 // key turns a press into a verdict.
 func (q *question) key(p dtmf.Press) consent.Verdict {
 	if q.asked.releases(p) {
-		q.asking.Released(evidence(p))
+		q.asking.Released(q.asked.evidence(p))
 	}
 	if !q.asked.fresh(p) || p.At.Before(q.openedAt) {
 		return consent.Ignore
@@ -127,7 +127,7 @@ func (q *question) key(p dtmf.Press) consent.Verdict {
 	if q.heardAt.IsZero() {
 		q.early = &p
 	}
-	return q.asking.Key(evidence(p), informed)
+	return q.asking.Key(q.asked.evidence(p), informed)
 }
 
 // late judges a press again that came before the word that the notice has
@@ -137,12 +137,7 @@ func (q *question) late() consent.Verdict {
 	if q.early = nil; p == nil || q.heardAt.IsZero() || p.At.Before(q.heardAt) || string(p.Key.Rune()) != q.route.policy.Keys.Yes {
 		return consent.Ignore
 	}
-	return q.asking.Key(evidence(*p), true)
-}
-
-func evidence(p dtmf.Press) consent.Press {
-	return consent.Press{Key: string(p.Key.Rune()), Method: string(p.Method), SSRC: p.SSRC, RTPTimestamp: p.Timestamp,
-		PayloadType: p.PayloadType, DurationMS: p.Duration.Milliseconds(), At: p.At, EndSeen: p.Released}
+	return q.asking.Key(q.asked.evidence(*p), true)
 }
 
 // result is one prompt that was played, to its end or not.

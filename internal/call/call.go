@@ -70,9 +70,16 @@ func (c *Call) do(ctx context.Context, f func()) error {
 // publish makes the record as it stands visible to the API and hands it to the
 // journal, which stores it without anybody waiting.
 func (c *Call) publish() {
+	snapshot := c.look()
+	c.svc.Journal.Save(snapshot)
+}
+
+// look makes the record as it stands visible to the API. It is not stored.
+func (c *Call) look() *consent.Record {
+	c.rec.Legs = consent.Legs{Trunk: c.asked.carried(), Platform: c.agent.carried()}
 	snapshot := c.rec.Clone()
 	c.snapshot.Store(snapshot)
-	c.svc.Journal.Save(snapshot)
+	return snapshot
 }
 
 // remark notes what a party or the API can bring about as often as it likes. Of
@@ -124,6 +131,8 @@ func (c *Call) follow(p *party, leg *sip.Leg) {
 func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 	refresh := time.NewTicker(time.Second)
 	defer refresh.Stop()
+	news := time.NewTicker(5 * time.Second) // of how the media does, for whoever looks
+	defer news.Stop()
 	for {
 		select {
 		case <-done:
@@ -136,6 +145,8 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 			f()
 		case <-refresh.C:
 			c.refresh()
+		case <-news.C:
+			c.look()
 			c.watch()
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -109,6 +109,8 @@ func endCause(err error, by string) string {
 		return by + " was lost"
 	case errors.Is(err, sip.ErrCancelled):
 		return by + " cancelled"
+	case errors.Is(err, errMedia):
+		return errMedia.Error()
 	case errors.Is(err, errHungUpByAPI), errors.Is(err, errPanic):
 		return err.Error()
 	case errors.Is(err, context.Canceled):
@@ -127,6 +129,10 @@ func (c *Call) measure() {
 		m.RTPDropped(p.name, "source", s.DroppedSource)
 		m.RTPDropped(p.name, "malformed", s.DroppedMalformed)
 		m.RTPDropped(p.name, "displaced", s.Displaced)
+		m.RTPDropped(p.name, "srtp", s.DroppedSRTP)
+		if q := p.stream.Quality(); q.Expected > 0 {
+			m.Quality(p.name, q.Loss(), q.Jitter.Seconds(), q.RoundTrip.Seconds(), q.MOS())
+		}
 	}
 	for _, r := range c.rec.Recordings {
 		m.Forked(r.Recorder, r.Caller.Packets+r.Agent.Packets, r.Caller.Lost+r.Agent.Lost)

@@ -100,15 +100,17 @@ func (p *party) answerTo(offer *sdp.Session) (answer *sdp.Session, agreed sdp.Ag
 			offered = append(offered, offer.Media[i].Codecs...)
 		}
 	}
+	local := p.local
+	local.RTCPMux = true // answered, not offered
 	tiers := [][]sdp.Codec{p.laws}
 	if p.choices != nil {
 		tiers = p.choices(offered)
 	}
 	for _, supported := range tiers {
 		if p.described == nil {
-			answer, agreed, err = sdp.NewAnswer(offer, p.local, supported)
+			answer, agreed, err = sdp.NewAnswer(offer, local, supported)
 		} else {
-			answer, agreed, err = sdp.ReAnswer(offer, p.local, supported, p.agreed.Audio)
+			answer, agreed, err = sdp.ReAnswer(offer, local, supported, p.agreed.Audio)
 		}
 		if !errors.Is(err, sdp.ErrNoCommonCodec) {
 			break
@@ -117,10 +119,10 @@ func (p *party) answerTo(offer *sdp.Session) (answer *sdp.Session, agreed sdp.Ag
 	return answer, agreed, offered, err
 }
 
-// offer describes what the other party can do: its codec first, so that nothing
-// needs converting if the far end agrees, then what we convert, then what else
-// the other party offered and its trunk allows, and more that it shall have in any
-// case.
+// offer begins a dialog, with keys of its own. It describes what the other party
+// can do: its codec first, so that nothing needs converting if the far end
+// agrees, then what we convert, then what else the other party offered and its
+// trunk allows, and more that it shall have in any case.
 func (p *party) offer(other *party, allowed []string, more ...sdp.Codec) []byte {
 	codecs := []sdp.Codec{other.agreed.Audio}
 	add := func(c sdp.Codec) {
@@ -154,6 +156,7 @@ func (p *party) offer(other *party, allowed []string, more ...sdp.Codec) []byte 
 			codecs[i].Fmtp = sdp.Event8000().Fmtp
 		}
 	}
+	p.secure(p.policy)
 	p.described = sdp.NewOffer(p.local, codecs).Marshal()
 	return p.described
 }

@@ -42,8 +42,8 @@ var errUnreached = errors.New("not reached")
 // trunk has to say. Without an answer the agent's INVITE gets the reason, and
 // nobody has been asked.
 func (c *Call) callOut(ctx context.Context, in *sip.Incoming) error {
-	c.asked.listen(c.guard)
-	c.agent.listen(c.guard)
+	c.listen(c.asked)
+	c.listen(c.agent)
 	in.SetEarly(sip.Early{SessionID: c.rec.Call.Signalled.Sessions.Gateway})                // if it is too late, Answer says why
 	given := context.AfterFunc(in.Context(), func() { c.end(context.Cause(in.Context())) }) // by a CANCEL, for one
 	defer given()

@@ -51,6 +51,7 @@ type negotiation struct {
 	described []byte                                  // our description as last sent
 	agreed    sdp.Agreed
 	unwilling bool // its last offer asked for no recording
+	protection
 }
 
 // presses is what is remembered of a party's keys.
@@ -71,19 +72,36 @@ func (c *Call) newParty(name string, ports *media.Ports, signalled netip.Addr) (
 	p.pressed.onward = make(chan info, cap(p.info))
 	local := ports.Public(stream.Local())
 	p.local = sdp.Local{Addr: local.Addr(), Port: int(local.Port()), ID: uint64(rand.Uint32()), Version: 1}
+	p.secure(c.srtpOf(ports))
 	p.running, p.stop = context.WithCancel(context.Background())
 	p.early, p.began = context.WithCancel(p.running)
 	return p, nil
 }
 
-// listen runs the packet loop until hush.
-func (p *party) listen(guard func(func())) {
+// listen runs the packet loop of p until hush. Should it end by itself, so does
+// the call.
+func (c *Call) listen(p *party) {
 	p.stopped = make(chan struct{})
 	go func() {
 		defer close(p.stopped)
-		guard(func() { p.stream.Run(p.running) })
+		c.guard(func() {
+			err := p.stream.Run(p.running)
+			if p.running.Err() != nil {
+				return
+			}
+			var failure *media.PanicError
+			if errors.As(err, &failure) {
+				c.log.Error("media failed", "party", p.name, "error", err, "stack", failure.Stack)
+			} else {
+				c.log.Error("media failed", "party", p.name, "error", err)
+			}
+			c.end(fmt.Errorf("%w: %w", errMedia, err))
+		})
 	}()
 }
+
+// errMedia: nobody reads the packets of a party any more.
+var errMedia = errors.New("media failed")
 
 // hush ends the packet loop, waits for it and gives the ports back.
 func (p *party) hush() {
@@ -107,9 +125,11 @@ func (p *party) accept(offer *sdp.Session) error {
 	if err := p.usable(agreed.Remote); err != nil {
 		return err
 	}
+	if err := p.settle(agreed); err != nil {
+		return err
+	}
 	p.described, p.offered = answer.Marshal(), offered
 	p.unwilling = prefersNone(offer, agreed.Index)
-	p.settle(agreed)
 	return nil
 }
 
@@ -137,8 +157,7 @@ func (p *party) answered(body []byte) error {
 	if err := p.usable(agreed.Remote); err != nil {
 		return err
 	}
-	p.settle(agreed)
-	return nil
+	return p.settle(agreed)
 }
 
 func (p *party) usable(remote netip.AddrPort) error {
@@ -154,17 +173,26 @@ func (p *party) usable(remote netip.AddrPort) error {
 	return nil
 }
 
-func (p *party) settle(agreed sdp.Agreed) {
+// settle points the stream where it was agreed, under the keys that were agreed.
+func (p *party) settle(agreed sdp.Agreed) error {
+	if err := p.protect(agreed.SRTP); err != nil {
+		return err
+	}
 	p.agreed = agreed
 	far := media.Far{
 		Addr: agreed.Remote, Signalled: p.signalled,
 		Codec: codecOf(agreed.Audio), PayloadType: agreed.Audio.PT, LocalPT: agreed.LocalPT, EventPT: -1,
 		Send: agreed.Send, Receive: agreed.Receive,
+		Mux: agreed.RTCPMux, Seal: p.seal, Open: p.open,
+	}
+	if p.usable(agreed.RTCP) == nil {
+		far.RTCP = agreed.RTCP // else there are no reports, and the call goes on
 	}
 	if agreed.Event != nil {
 		far.EventPT, far.LocalEventPT, far.EventRate = int(agreed.Event.PT), int(agreed.LocalEventPT), agreed.Event.Rate
 	}
 	p.stream.Connect(far)
+	return nil
 }
 
 // held reports whether the far end does not both send and receive.

@@ -42,7 +42,7 @@ func (c *Call) watch() {
 // absent says that a party has been missing for too long, or nil.
 func (p *party) absent(now time.Time, limit config.MediaTimeout) error {
 	s := p.stream.Stats()
-	seen := s.Received + s.DroppedPayload + s.DroppedHeld + s.RTCP
+	seen := s.Received + s.DroppedPayload + s.DroppedHeld + s.RTCP - s.DroppedRTCP
 	if p.seen.at.IsZero() || seen != p.seen.packets || p.held() != p.seen.held {
 		p.seen = vigil{seen, p.held(), now}
 	}

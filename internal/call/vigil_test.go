@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -25,7 +26,7 @@ func watched(t *testing.T) (*party, *net.UDPConn) {
 	require.NoError(t, err)
 	p := &party{name: "caller", stream: stream, ours: func(netip.AddrPort) bool { return false }}
 	p.running, p.stop = context.WithCancel(context.Background())
-	p.listen(func(f func()) { f() })
+	(&Call{log: slog.New(slog.DiscardHandler), end: func(error) {}}).listen(p)
 	far, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback(), 0)))
 	require.NoError(t, err)
 	t.Cleanup(func() { p.hush(); far.Close(); require.NoError(t, ports.Close()) })

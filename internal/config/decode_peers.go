@@ -100,6 +100,7 @@ func (r *reader) platform(n *node) Platform {
 		Destination: r.destination(n),
 		Headers:     r.text(n.get("headers"), "generic", oneOf(headers.PresetNames()...)),
 		Identity:    r.text(n.get("identity"), IdentityUntrusted, oneOf(IdentityTrusted, IdentityUntrusted)),
+		SRTP:        r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPOptional, SRTPRequired)),
 		Transfers:   r.transfers(n.get("transfers")),
 	}
 	r.passing(&p, n)

@@ -89,7 +89,7 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 				AnswerTimeout: 30 * time.Second,
 				FailoverOn:    FailoverOn{"408", "5xx", "timeout"},
 			},
-			Headers: "generic", Identity: "untrusted",
+			Headers: "generic", SRTP: "off", Identity: "untrusted",
 			Transfers: Transfers{By: []string{"agent"}},
 		}},
 		Recorders: []Recorder{{

@@ -46,7 +46,7 @@ type Trunk struct {
 	Destination
 }
 
-// The values of Trunk.SRTP.
+// The values of Trunk.SRTP and Platform.SRTP.
 const (
 	SRTPOff      = "off"
 	SRTPOptional = "optional"
@@ -83,6 +83,8 @@ type Platform struct {
 	// default and the meaning of empty, genesys, nice, amazon, twilio or
 	// audiocodes.
 	Headers string
+	// SRTP is off, the default and the meaning of empty, optional or required.
+	SRTP string
 	// UserToUser sends the consent in a User-to-User header as well. The default
 	// is the preset's.
 	UserToUser bool

@@ -33,6 +33,7 @@ func (r *reader) relate(c *Config, root *node) {
 	r.sockets(c, root.get("listen"))
 	r.siprecAddress(c, root)
 	r.exposed(c, root)
+	r.keysInClear(c, root)
 	r.advertised(c, root)
 }
 

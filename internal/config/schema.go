@@ -76,7 +76,7 @@ func platformKeys() *shape {
 		may("answer_timeout", single()),
 		may("failover_on", listOf(single())),
 		may("headers", single()), may("user_to_user", single()), may("pass_headers", listOf(single())),
-		may("identity", single()),
+		may("identity", single()), may("srtp", single()),
 		may("transfers", block(may("by", listOf(single())), may("to", listOf(single())))),
 	)
 }

@@ -95,6 +95,9 @@ func (p *actor) verbs() map[string]func([]string) {
 	for name, act := range p.dialogs() {
 		verbs[name] = act
 	}
+	for name, act := range p.secureVerbs() {
+		verbs[name] = act
+	}
 	for name, act := range p.recorderVerbs() {
 		verbs[name] = act
 	}

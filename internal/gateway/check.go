@@ -17,9 +17,6 @@ import (
 // text. Errors keep the gateway from starting; warnings are neighbours that
 // cannot be reached just now.
 func Check(ctx context.Context, cfg *config.Config) (failures, warnings []error) {
-	if err := unsupported(cfg); err != nil {
-		failures = append(failures, err)
-	}
 	for _, f := range cfg.CheckFiles(time.Now()) {
 		if f.Severity == config.Error {
 			failures = append(failures, errors.New(f.Text))

@@ -42,7 +42,8 @@ type desk struct {
 	rings  time.Duration // before it picks up
 	lift   chan struct{} // rings until this is closed; nil: for the time above
 	codecs []sdp.Codec
-	voice  float64 // its pitch; 0: the agent's
+	srtp   *phone.SRTP // nil: in clear
+	voice  float64     // its pitch; 0: the agent's
 	// password that it asks the gateway for; empty: none
 	password string
 
@@ -80,7 +81,7 @@ func (d *desk) open() error {
 		return nil
 	}
 	var err error
-	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, Ring: d.ring, Options: d.alive})
+	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, SRTP: d.srtp, Ring: d.ring, Options: d.alive})
 	return err
 }
 

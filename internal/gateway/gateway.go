@@ -78,9 +78,6 @@ func Listen(cfg *config.Config, opt Options) (g *Gateway, err error) {
 			err = errors.Join(err, bound.release())
 		}
 	}(g)
-	if err := unsupported(cfg); err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(cfg.Node.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("node.data: %w", err)
 	}

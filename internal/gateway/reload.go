@@ -72,9 +72,6 @@ func (g *Gateway) reread() (*config.Config, error) {
 
 // putInForce checks everything before it changes anything.
 func (g *Gateway) putInForce(cfg *config.Config) error {
-	if err := unsupported(cfg); err != nil {
-		return err
-	}
 	if err := cfg.CheckFiles(g.opt.Now()).Err(); err != nil {
 		return err
 	}

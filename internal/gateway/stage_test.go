@@ -37,8 +37,9 @@ type stage struct {
 	gateway  *gateway.Gateway
 	notice   *prompts.Notice
 	caller   *phone.Phone
-	desks    []*desk // the targets, in order
-	homes    []*desk // those of the trunk, where callees are
+	srtp     *phone.SRTP // of the caller; nil: in clear
+	desks    []*desk     // the targets, in order
+	homes    []*desk     // those of the trunk, where callees are
 	agent    *phone.Phone
 	recorder copies
 	towers   []*tower // recording servers
@@ -104,7 +105,7 @@ func newStage(t *testing.T) *stage {
 func (s *stage) start(codecs []sdp.Codec) {
 	t := s.t
 	var err error
-	s.caller, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: codecs})
+	s.caller, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: codecs, SRTP: s.srtp})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.caller.Close()) })
 	for i, d := range s.desks {

@@ -14,6 +14,11 @@
 // waits for each socket. A stream is read by one of them at a time, and the two
 // streams of a call by the same loop.
 //
+// A far end may have keys: then a packet is opened before anything in it is
+// believed, and sealed as the last thing before it is sent, so that all between
+// the two is the same with SRTP and without. Each stream has RTCP of its own with
+// its far end; nothing of it is relayed.
+//
 // Any codec is relayed as it is; between the two laws of G.711 it is converted.
 // What the gateway itself plays was encoded ahead: see [Clip].
 package media

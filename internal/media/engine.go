@@ -69,6 +69,9 @@ type conn interface {
 	// kernel's buffer is full, or [net.ErrClosed]. A nil target is the address
 	// that the socket is connected to.
 	send(packet []byte, to *target) error
+	// twin sends on the same socket beside whoever sends on this one. It is closed
+	// with it.
+	twin() conn
 	// close may overtake a send. It returns when no send is in flight and the loop that read the socket
 	// has let go of it.
 	close() error

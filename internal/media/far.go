@@ -28,6 +28,14 @@ type Far struct {
 	EventPT       int // of telephone-event (RFC 4733) toward the far end; -1 or 0: none
 	LocalEventPT  int // and toward us; 0: the same
 	EventRate     int // its clock rate in Hz; 0 means 8000
+	// RTCP is where it hears reports (a=rtcp, RFC 3605, else the port above). With
+	// Mux both ends use the RTP port instead (RFC 5761).
+	RTCP netip.AddrPort
+	Mux  bool
+	// Seal and Open encrypt what is sent and decrypt what comes; both or neither.
+	// The same ones stay in force as long as their keys do.
+	Seal *Sealer
+	Open *Opener
 	// Signalled is where its signalling comes from: a telephone behind a NAT
 	// sends from there. The zero address: not known.
 	Signalled netip.Addr
@@ -79,6 +87,9 @@ type route struct {
 	// locked is the source that was learned: stored once by Run, read by
 	// whoever sends. Nil: none yet.
 	locked atomic.Pointer[target]
+	// reports is where the first good report came from. Nil: none yet, or they
+	// come with the media.
+	reports atomic.Pointer[netip.AddrPort]
 }
 
 type target struct {
@@ -106,7 +117,7 @@ func unmap(a netip.AddrPort) netip.AddrPort {
 
 // agree makes the agreement that follows the one before, which may be nil.
 func agree(now time.Time, far Far, before *agreement) *agreement {
-	far.Addr, far.Signalled = unmap(far.Addr), far.Signalled.Unmap()
+	far.Addr, far.Signalled, far.RTCP = unmap(far.Addr), far.Signalled.Unmap(), unmap(far.RTCP)
 	if far.Codec == "" {
 		far.Codec = PCMU
 	}

@@ -31,6 +31,7 @@ type loop struct {
 	waiting []*seat // for a key to end; holds as many as there are seats
 	ended   bool
 	rung    bool
+	served  int // events of this round
 	clocks
 	memory *roundMemory
 }
@@ -151,11 +152,36 @@ func (l *loop) run() {
 		n := l.wait(now)
 		now = l.turn()
 		l.pace.count(now, n)
-		for i := range l.memory.events[:n] {
-			l.serve(now, &l.memory.events[i])
+		for l.served = 0; l.served < n; {
+			l.serveSome(now, l.memory.events[:n])
 		}
 		l.expire(now)
 		l.attend()
+	}
+}
+
+// serveSome serves what is left of a round. A panic ends the run of the stream
+// whose packet it was, and no other.
+func (l *loop) serveSome(now time.Time, events []syscall.EpollEvent) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.drop(&events[l.served-1], newPanicError(v))
+		}
+	}()
+	for l.served < len(events) {
+		l.served++
+		l.serve(now, &events[l.served-1])
+	}
+}
+
+// drop ends the run of the stream that an event is about.
+func (l *loop) drop(event *syscall.EpollEvent, why error) {
+	if event.Fd == theBell {
+		return
+	}
+	if x := l.seats[event.Fd]; x != nil {
+		l.vacate(x)
+		x.end(why)
 	}
 }
 
@@ -224,7 +250,7 @@ func (l *loop) serve(now time.Time, event *syscall.EpollEvent) {
 	case 0:
 		x.broken = 0
 		if event.Pad == rtcpEvent {
-			x.stream.report()
+			x.stream.report(now, data, from, false)
 			return
 		}
 		x.stream.handle(now, data, from, &l.memory.scratch)

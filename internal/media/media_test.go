@@ -49,6 +49,7 @@ type phone struct {
 	conn *net.UDPConn
 	addr netip.AddrPort
 	rtp.Header
+	seal, open func([]byte) []byte // SRTP; nil: in clear
 }
 
 func newPhone(t testing.TB) *phone {
@@ -102,6 +103,9 @@ func (p *phone) event(pt uint8, ts uint32, key byte, end bool, duration uint16) 
 
 func (p *phone) send(to netip.AddrPort, data []byte) {
 	p.t.Helper()
+	if p.seal != nil {
+		data = p.seal(data)
+	}
 	_, err := p.conn.WriteToUDPAddrPort(data, to)
 	require.NoError(p.t, err)
 }
@@ -119,9 +123,18 @@ func (p *phone) next() rtp.Packet {
 // got takes what has arrived, without waiting: on loopback a packet is there
 // when the call that sent it has returned.
 func (p *phone) got() []rtp.Packet {
+	var packets []rtp.Packet
+	for _, data := range p.raw() {
+		packets = append(packets, p.read(data))
+	}
+	return packets
+}
+
+// raw is got for datagrams of any kind.
+func (p *phone) raw() [][]byte {
 	raw, err := p.conn.SyscallConn()
 	require.NoError(p.t, err)
-	var packets []rtp.Packet
+	var datagrams [][]byte
 	for {
 		buf := make([]byte, 2*maxPacket)
 		n := -1
@@ -130,13 +143,16 @@ func (p *phone) got() []rtp.Packet {
 		}))
 		if err != nil {
 			require.ErrorIs(p.t, err, syscall.EAGAIN)
-			return packets
+			return datagrams
 		}
-		packets = append(packets, p.read(buf[:n]))
+		datagrams = append(datagrams, buf[:n])
 	}
 }
 
 func (p *phone) read(data []byte) rtp.Packet {
+	if p.open != nil {
+		data = p.open(data)
+	}
 	var packet rtp.Packet
 	require.NoError(p.t, packet.Unmarshal(data))
 	require.EqualValues(p.t, 2, packet.Version)

@@ -40,6 +40,10 @@ type outbound struct {
 	ts     uint32    // newest sent
 	at     time.Time // when ts was sent; zero: nothing yet
 	length uint32    // of the packet that bore ts, in samples
+	// Read by who reports: ts and the moment when it was sent, and how much
+	// payload was sent.
+	mark   atomic.Uint64
+	octets atomic.Uint64
 	// How numbers of the origin become ours.
 	seqShift uint16
 	tsShift  uint32
@@ -49,9 +53,16 @@ type outbound struct {
 
 func (o *outbound) start() {
 	// Random, so that neither is known to whoever did not see a packet (RFC 3550
-	// section 5.1).
-	o.seq, o.ts = uint16(rand.Uint32()), rand.Uint32()
+	// section 5.1). In the lower half, so that a receiver of SRTP that misses the
+	// first packets cannot miss a turn of the number with them.
+	o.seq, o.ts = uint16(rand.Uint32())&0x7FFF, rand.Uint32()
 }
+
+// moment is a time in a word, of 65.5 microseconds: two of them are told apart
+// for 39 hours.
+func moment(t time.Time) uint32 { return uint32(t.UnixNano() >> momentBits) }
+
+const momentBits = 16
 
 // claimRelay tries once: while a notice plays, the relay is displaced.
 func (o *outbound) claimRelay() bool { return o.token.CompareAndSwap(idle, relaying) }
@@ -86,6 +97,7 @@ func (o *outbound) sent(now time.Time, seq uint16, ts, length uint32) {
 	o.seq = seq
 	if ts != o.ts || o.at.IsZero() {
 		o.ts, o.at, o.length = ts, now, length
+		o.mark.Store(uint64(ts)<<32 | uint64(moment(now)))
 	}
 }
 

@@ -25,8 +25,9 @@ type packet struct {
 	payload []byte
 }
 
-// scratch is where a packet is built. It belongs to whoever reads a socket.
-type scratch [maxPacket]byte
+// scratch is where a packet is built, with room to seal it. It belongs to
+// whoever reads a socket.
+type scratch [maxPacket + sealRoom]byte
 
 // verdict says what a datagram is.
 type verdict uint8
@@ -85,6 +86,12 @@ func parse(data []byte) (packet, verdict) {
 		ssrc:    binary.BigEndian.Uint32(data[8:]),
 		payload: data[start:end],
 	}, isRTP
+}
+
+// isSealed tells what would be RTP or SRTP by its first bytes. What padding says
+// is not known before it is opened.
+func isSealed(data []byte) bool {
+	return len(data) >= headerSize && len(data) <= maxPacket && data[0]>>6 == rtpVersion && !isRTCP(data[1])
 }
 
 // isRTCP tells RTCP on an RTP port by its packet type, 192 to 223 (RFC 5761

@@ -78,6 +78,12 @@ func (b binding) options(fd int) error {
 
 func (c *plainConn) local() netip.AddrPort { return c.addr }
 
+func (c *plainConn) twin() conn {
+	t := &plainConn{udp: c.udp, raw: c.raw, addr: c.addr}
+	t.try = t.sendOnce
+	return t
+}
+
 func (c *plainConn) close() error { return c.udp.Close() }
 
 func (c *plainConn) send(packet []byte, to *target) error {
@@ -176,13 +182,13 @@ func arm(now time.Time, conn *net.UDPConn, due, armed time.Time) time.Time {
 }
 
 func readRTCP(ctx context.Context, s *Stream, conn *net.UDPConn) {
-	buf := make([]byte, maxPacket)
+	buf := make([]byte, maxPacket+1) // as for RTP
 	for broken := 0; broken < maxReadErrors && ctx.Err() == nil; {
-		_, _, err := conn.ReadFromUDPAddrPort(buf)
+		n, from, err := conn.ReadFromUDPAddrPort(buf)
 		switch {
 		case err == nil:
 			broken = 0
-			s.report()
+			s.report(time.Now(), buf[:n], unmap(from), false)
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
 			return
 		default:

@@ -186,8 +186,11 @@ func (p *playback) try(now time.Time, far *agreement, i int) bool {
 		p.s.counts.unsent.Add(1)
 		return false
 	}
-	if p.s.rtp.send(p.buf[:headerSize+size], destination) != nil {
+	if p.s.transmit(far, p.buf[:headerSize+size], destination) != nil {
 		p.s.counts.errors.Add(1)
+		if far.Seal != nil {
+			out.seq = seq // what was sealed under it may not be sealed again
+		}
 		return false
 	}
 	p.s.counts.sent.Add(1)

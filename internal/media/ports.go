@@ -54,6 +54,8 @@ type Ports struct {
 	cfg   PortsConfig
 	now   func() time.Time
 	tones tones
+	// reportEvery is the mean time between two RTCP reports of a stream.
+	reportEvery time.Duration
 
 	mu      sync.Mutex // guards everything below
 	free    []uint16   // even ports of the range, in no order; nil without a range
@@ -92,7 +94,7 @@ func NewPorts(cfg PortsConfig) *Ports {
 	if !cfg.Public.IsValid() {
 		cfg.Public = cfg.Addr
 	}
-	p := &Ports{cfg: cfg, now: time.Now, tones: newTones(), used: map[uint16]bool{}}
+	p := &Ports{cfg: cfg, now: time.Now, tones: newTones(), reportEvery: reportEvery, used: map[uint16]bool{}}
 	for port := max(int(cfg.Low)+int(cfg.Low)%2, 2); port+1 <= int(cfg.High); port += 2 {
 		p.free = append(p.free, uint16(port))
 	}

@@ -36,7 +36,7 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 	} else {
 		convert(room, h.payload, h.codec, to.Codec)
 	}
-	if s.rtp.send(h.scratch[:headerSize+len(h.payload)], destination) != nil {
+	if s.transmit(to, h.scratch[:headerSize+len(h.payload)], destination) != nil {
 		s.counts.errors.Add(1)
 		return
 	}

@@ -17,13 +17,15 @@ type Inbound struct {
 	Received         uint64 // from the locked source, of a known payload type
 	Events           uint64 // of these, telephone events
 	PressesLost      uint64 // key presses that found the channel full
-	RTCP             uint64 // on the RTCP port; not read
+	RTCP             uint64 // reports, on either port
+	DroppedRTCP      uint64 // of these, not from the far end, not authentic or malformed
 	ReadErrors       uint64 // of the sockets
 	DroppedSource    uint64 // not from the agreed or learned source, or nothing is agreed
 	DroppedMalformed uint64
 	DroppedNotRTP    uint64
 	DroppedPayload   uint64 // of a payload type that was not agreed, or without a payload
 	DroppedHeld      uint64 // came while nothing was to be received
+	DroppedSRTP      uint64 // not authentic, in clear, or for the second time
 }
 
 // Outbound is what went to the far end.
@@ -45,7 +47,7 @@ type inCounters struct {
 
 	events, pressesLost, rtcp, readErrors atomic.Uint64
 	// Dropped, by why.
-	source, malformed, notRTP, payload, held atomic.Uint64
+	source, malformed, notRTP, payload, held, sealed, rtcpDropped atomic.Uint64
 }
 
 type outCounters struct {
@@ -61,6 +63,7 @@ func (s *Stream) Stats() Stats {
 			RTCP: in.rtcp.Load(), ReadErrors: in.readErrors.Load(),
 			DroppedSource: in.source.Load(), DroppedMalformed: in.malformed.Load(),
 			DroppedNotRTP: in.notRTP.Load(), DroppedPayload: in.payload.Load(), DroppedHeld: in.held.Load(),
+			DroppedSRTP: in.sealed.Load(), DroppedRTCP: in.rtcpDropped.Load(),
 		},
 		Outbound: Outbound{
 			Sent: out.sent.Load(), Relayed: out.relayed.Load(), Converted: out.converted.Load(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,14 +37,21 @@ type Stream struct {
 	far  atomic.Pointer[agreement]
 	peer atomic.Pointer[Stream]
 	tap  atomic.Pointer[Tap]
-	// Owned by who reads the socket: one goroutine or loop at a time.
-	source source
-	keys   keys
+	reading
 
-	in     inCounters
-	out    outbound
-	counts outCounters
-	life   life
+	in      inCounters
+	out     outbound
+	counts  outCounters
+	control control
+	life    life
+}
+
+// reading is owned by who reads the socket: one goroutine or loop at a time.
+type reading struct {
+	source    source
+	unsealing unsealing
+	keys      keys
+	reception reception
 }
 
 // life is how far a stream got.
@@ -58,7 +66,7 @@ func (p *Ports) Open() (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stream{ports: p, pair: got, rtp: got.rtp, local: got.rtp.local(), ssrc: NewSSRC()}
+	s := &Stream{ports: p, pair: got, rtp: got.rtp, local: got.rtp.local(), ssrc: NewSSRC(), control: newControl(got)}
 	s.keys.presses = make(chan dtmf.Press, pressBuffer)
 	s.out.start()
 	return s, nil
@@ -106,18 +114,25 @@ func (s *Stream) TapTo(t *Tap) { s.tap.Store(t) }
 // Run lets the engine handle the packets of this stream; once, else
 // [ErrRunning]. It ends with ctx, and then returns context.Cause(ctx); or with a
 // socket that is closed or broken; or at once if the system has no means to
-// read it. When it returns nothing of the stream is touched any more. ICMP
-// errors are survived and counted.
-func (s *Stream) Run(ctx context.Context) error {
+// read it; or with a [PanicError] if its packets brought about a panic, which
+// ends no other stream. When it returns nothing of the stream is touched any
+// more. ICMP errors are survived and counted.
+func (s *Stream) Run(ctx context.Context) (err error) {
 	if s.life.running.Swap(true) {
 		return ErrRunning
 	}
+	var reports sync.WaitGroup
+	defer reports.Wait()
+	reporting, end := context.WithCancel(ctx)
+	defer end()
+	reports.Go(func() { s.reportUntil(reporting) })
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+	}()
 	return s.ports.cfg.Engine.run(ctx, s)
 }
-
-// report takes one datagram of the RTCP port: it is counted and otherwise
-// ignored, so nothing in it can move anything.
-func (s *Stream) report() { s.in.rtcp.Add(1) }
 
 // heard is a packet of the far end, with what it is under which agreement.
 type heard struct {
@@ -132,7 +147,7 @@ type heard struct {
 // handle takes one datagram from an unmapped address: is it RTP, is it the far end's, is it a key; then
 // to the peer, then to the tap.
 func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort, room *scratch) {
-	h, ok := s.accept(data, from)
+	h, ok := s.accept(now, data, from)
 	if !ok {
 		return
 	}
@@ -152,11 +167,18 @@ func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort, room *s
 }
 
 // accept answers the first two questions, and counts why not.
-func (s *Stream) accept(data []byte, from netip.AddrPort) (h heard, ok bool) {
+func (s *Stream) accept(now time.Time, data []byte, from netip.AddrPort) (h heard, ok bool) {
 	var is verdict
-	h.packet, is = parse(data)
 	h.far = s.far.Load()
+	if h.far != nil && h.far.Open != nil && isSealed(data) {
+		if data, ok = s.unseal(h.far, data, from); !ok {
+			return h, false
+		}
+	}
+	h.packet, is = parse(data)
 	switch {
+	case is == notRTP && h.far != nil && h.far.Mux && len(data) > 1 && isRTCP(data[1]):
+		s.report(now, data, from, true)
 	case is == notRTP:
 		s.in.notRTP.Add(1)
 	case is == malformed:
@@ -166,17 +188,20 @@ func (s *Stream) accept(data []byte, from netip.AddrPort) (h heard, ok bool) {
 	case !h.far.Receive:
 		s.in.held.Add(1)
 	default:
-		return h, s.agreed(&h, from)
+		return h, s.agreed(now, &h, from)
 	}
 	return h, false
 }
 
 // agreed reports whether a packet is what was agreed, from where it was agreed.
-func (s *Stream) agreed(h *heard, from netip.AddrPort) bool {
+func (s *Stream) agreed(now time.Time, h *heard, from netip.AddrPort) bool {
 	h.what, h.codec = h.far.kindOf(h.pt)
-	switch {
-	case !s.source.accept(h.far, from, &h.packet, h.what != unknown):
+	if !s.source.accept(h.far, from, &h.packet, h.what != unknown) {
 		s.in.source.Add(1)
+		return false
+	}
+	s.reception.take(now, h)
+	switch {
 	case h.what == unknown, len(h.payload) == 0:
 		s.in.payload.Add(1)
 	case h.what == event && len(h.payload)%eventSize != 0:

@@ -80,7 +80,7 @@ func TestACallOverRealSockets(t *testing.T) {
 	assert.ErrorIs(t, stopB(errHungUp), errHungUp)
 
 	in := a.Stats().Inbound
-	assert.Equal(t, Inbound{Received: 20, RTCP: 1, DroppedSource: 1, DroppedNotRTP: 1}, in)
+	assert.Equal(t, Inbound{Received: 20, RTCP: 1, DroppedRTCP: 1, DroppedSource: 1, DroppedNotRTP: 1}, in)
 	assert.Equal(t, Outbound{Sent: 20, Relayed: 20}, a.Stats().Outbound)
 	assert.EqualValues(t, 20, tap.Counts().Sent)
 	assert.WithinDuration(t, time.Now(), tap.Counts().LastAt, patience)

@@ -96,12 +96,17 @@ func (t *Tap) offer(now time.Time, h *heard) {
 			}
 			t.leaveOut(h)
 		case t.gate.enter():
-			t.copy(now, h)
-			t.gate.leave()
+			t.pass(now, h)
 		case !t.cut.Load():
 			t.cut.Store(true)
 		}
 	}
+}
+
+// pass leaves the gate whatever a sink does: else nobody could shut it.
+func (t *Tap) pass(now time.Time, h *heard) {
+	defer t.gate.leave()
+	t.copy(now, h)
 }
 
 func (t *Tap) copy(now time.Time, h *heard) {

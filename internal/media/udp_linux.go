@@ -110,6 +110,9 @@ func (c *rawConn) send(packet []byte, to *target) error {
 	return nil
 }
 
+// twin is the socket itself: nothing of it belongs to who sends.
+func (c *rawConn) twin() conn { return c }
+
 func (c *rawConn) close() error {
 	c.seat.close()
 	if c.state.Or(connClosed)&connClosed != 0 {

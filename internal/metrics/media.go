@@ -49,13 +49,26 @@ type mediaMetrics struct {
 	packets *prometheus.CounterVec
 	dropped *prometheus.CounterVec
 	ports   *prometheus.GaugeVec
+	quality qualityMetrics
 }
+
+type qualityMetrics struct{ loss, jitter, trip, mos *prometheus.HistogramVec }
 
 func newMediaMetrics(f factory) mediaMetrics {
 	return mediaMetrics{
 		packets: f.counterVec("rtp_packets_total", "RTP packets received and sent.", "leg", "dir"),
 		dropped: f.counterVec("rtp_dropped_packets_total", "Datagrams received and not used, by why.", "leg", "reason"),
 		ports:   f.gaugeVec("rtp_ports", "RTP port pairs by state.", "side", "state"),
+		quality: qualityMetrics{
+			loss: f.histogramVec("rtp_loss_ratio", "Share of packets of a leg that never came, a call each.",
+				[]float64{0, .001, .005, .01, .02, .05, .1, .2}, "leg"),
+			jitter: f.histogramVec("rtp_jitter_seconds", "Jitter of a leg at the end of a call (RFC 3550).",
+				[]float64{.001, .002, .005, .01, .02, .03, .05, .1}, "leg"),
+			trip: f.histogramVec("rtp_round_trip_seconds", "Last round trip of a leg by RTCP, of calls where it was measured.",
+				[]float64{.005, .01, .02, .05, .1, .2, .3, .5, 1}, "leg"),
+			mos: f.histogramVec("rtp_mos", "Mean opinion score of a leg, a call each, estimated from received RTP (ITU-T G.107).",
+				[]float64{1, 2, 2.6, 3.1, 3.6, 4, 4.3, 4.5}, "leg"),
+		},
 	}
 }
 
@@ -68,6 +81,18 @@ func (s *Set) RTP(leg, dir string, packets uint64) {
 // because of a reason from a fixed list.
 func (s *Set) RTPDropped(leg, reason string, packets uint64) {
 	s.media.dropped.WithLabelValues(label(leg), label(reason)).Add(float64(packets))
+}
+
+// Quality adds how well one leg of a call was heard. A round trip of 0 was not
+// measured.
+func (s *Set) Quality(leg string, loss, jitter, roundTrip, mos float64) {
+	q, leg := s.media.quality, label(leg)
+	observe(q.loss.WithLabelValues(leg), loss)
+	observe(q.jitter.WithLabelValues(leg), jitter)
+	observe(q.mos.WithLabelValues(leg), mos)
+	if roundTrip > 0 {
+		observe(q.trip.WithLabelValues(leg), roundTrip)
+	}
 }
 
 // Ports says how many port pairs of a side ("trunk", "platform", "recorder")

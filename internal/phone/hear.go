@@ -29,11 +29,11 @@ func (l *Line) receive() {
 		if err != nil {
 			continue // a refused packet of ours comes back as an error
 		}
-		if p, ok := parse(b[:n]); ok {
-			l.mu.Lock()
+		l.mu.Lock()
+		if p, ok := parse(l.open(b[:n])); ok {
 			l.ear.take(p)
-			l.mu.Unlock()
 		}
+		l.mu.Unlock()
 	}
 }
 

@@ -25,6 +25,7 @@ type Line struct {
 
 	mu      sync.Mutex // of all below
 	agreed  sdp.Agreed
+	secured secured
 	version uint64
 	say     speech
 	sent    []Packet
@@ -48,7 +49,7 @@ func newLine(p *Phone, conn *net.UDPConn) *Line {
 
 func (l *Line) local() sdp.Local {
 	a := l.conn.LocalAddr().(*net.UDPAddr).AddrPort()
-	return sdp.Local{Addr: a.Addr(), Port: int(a.Port()), ID: uint64(a.Port()), Version: l.version}
+	return l.secure(sdp.Local{Addr: a.Addr(), Port: int(a.Port()), ID: uint64(a.Port()), Version: l.version})
 }
 
 // MediaAddr is where the line receives.
@@ -64,10 +65,14 @@ func (l *Line) Far() netip.AddrPort {
 	return l.agreed.Remote
 }
 
-func (l *Line) agree(a sdp.Agreed) {
+func (l *Line) agree(a sdp.Agreed) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.protect(a.SRTP); err != nil {
+		return err
+	}
 	l.agreed = a
+	return nil
 }
 
 func (l *Line) answered(body []byte) error {
@@ -79,8 +84,7 @@ func (l *Line) answered(body []byte) error {
 	if err != nil {
 		return err
 	}
-	l.agree(agreed)
-	return nil
+	return l.agree(agreed)
 }
 
 // inDialog answers what the far end asks for during the call.
@@ -99,8 +103,7 @@ func (l *Line) inDialog() sip.InDialog {
 			if err != nil {
 				return nil, err
 			}
-			l.agree(agreed)
-			return answer.Marshal(), nil
+			return answer.Marshal(), l.agree(agreed)
 		},
 		Info: func(string, []byte) int { return 200 },
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Listen string       // such as "udp:127.0.0.1:0"
 	TLS    *sip.TLS     // of a listener "tls:127.0.0.1:0"
 	Codecs []sdp.Codec  // what it speaks, in its order; nil: PCMA, PCMU, telephone-event
+	SRTP   *SRTP        // nil: its media is in clear
 	Log    *slog.Logger // nil: nothing is logged
 	// T1 is how soon its signalling is repeated (RFC 3261 17.1.1.1), and 64 of
 	// it is when it gives up; 0: 500 ms.
@@ -203,7 +204,10 @@ func (r *Ring) prepare() (*Line, []byte, error) {
 		l.close()
 		return nil, nil, err
 	}
-	l.agree(agreed)
+	if err := l.agree(agreed); err != nil {
+		l.close()
+		return nil, nil, err
+	}
 	return l, answer.Marshal(), nil
 }
 
@@ -214,6 +218,7 @@ func (p *Phone) newLine() (*Line, error) {
 	}
 	enlarge(conn)
 	l := newLine(p, conn)
+	l.NewKeys()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lines[l] = struct{}{}

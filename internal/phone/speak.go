@@ -166,7 +166,7 @@ func (l *Line) transmit(pt uint8, marker bool, ts uint32, payload []byte) {
 	binary.BigEndian.PutUint32(b[4:], ts)
 	binary.BigEndian.PutUint32(b[8:], s.ssrc)
 	at := time.Now() // before: it is not later than what anyone does with the packet
-	if _, err := l.conn.WriteToUDPAddrPort(append(b, payload...), l.agreed.Remote); err == nil {
+	if _, err := l.conn.WriteToUDPAddrPort(l.seal(append(b, payload...)), l.agreed.Remote); err == nil {
 		l.sent = append(l.sent, Packet{At: at, Seq: s.seq, Timestamp: ts, SSRC: s.ssrc, Type: pt, Payload: payload})
 	}
 }

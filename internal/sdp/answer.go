@@ -14,6 +14,8 @@ type Local struct {
 	Direction   Direction  // what we want
 	Ptime       int        // ms we would like to receive; 0 means 20
 	RTCPMux     bool       // we can take RTCP on Port; agreed only if both sides can
+	SRTP        SRTP       // whether the stream may or must be encrypted
+	Crypto      []Crypto   // ours, best first, one key each; see OurKeys. Without SRTP not used
 }
 
 // Agreed is what an offer and its answer settle for the audio stream.
@@ -35,17 +37,18 @@ type Agreed struct {
 	Send, Receive bool // what we may send and should expect; both false or one of them on hold
 	Ptime         int  // ms to put into a packet we make: 10..100, whole tens
 	RTCPMux       bool
-	Index         int // which m-line
+	SRTP          *Secured // nil: in clear
+	Index         int      // which m-line
 }
 
-// NewAnswer answers every m-line of offer (RFC 3264 6). The first plain RTP
-// audio line with a codec we support is taken, with the codec its author likes
-// best and a telephone-event of the same clock rate if there is one; all others
-// are refused with port 0. The order of supported does not matter beyond what
-// it contains.
+// NewAnswer answers every m-line of offer (RFC 3264 6). The first RTP audio line
+// with a codec we support is taken, an encrypted one before those in clear if
+// SRTP is on, with the codec its author likes best and a telephone-event of the
+// same clock rate if there is one; all others are refused with port 0. The order
+// of supported does not matter beyond what it contains.
 //
-// ErrNoAudio: no plain RTP audio line with a port. ErrNoCommonCodec: there is
-// one, but no codec fits.
+// ErrNoAudio: no RTP audio line with a port. ErrNoCommonCodec: there is one, but
+// no codec fits. ErrNotSecured: it is not encrypted as it would have to be.
 func NewAnswer(offer *Session, local Local, supported []Codec) (*Session, Agreed, error) {
 	return answer(offer, local, supported, nil)
 }
@@ -58,13 +61,14 @@ func ReAnswer(offer *Session, local Local, supported []Codec, inUse Codec) (*Ses
 }
 
 func answer(offer *Session, local Local, supported []Codec, inUse *Codec) (*Session, Agreed, error) {
-	index, codec, err := choose(offer, supported, inUse)
+	index, codec, err := choose(offer, local, supported, inUse)
 	if err != nil {
 		return nil, Agreed{}, err
 	}
 	far := &offer.Media[index]
 	a := agree(far, local.Direction, local.RTCPMux)
 	a.Index, a.Audio, a.LocalPT = index, codec, codec.PT
+	a.SRTP, _ = local.secure(far)
 	if e, ok := eventAt(far.Codecs, codec.Rate); ok {
 		a.Event, a.LocalEventPT = &e, e.PT
 	}
@@ -80,26 +84,37 @@ func answer(offer *Session, local Local, supported []Codec, inUse *Codec) (*Sess
 }
 
 // choose picks the m-line and the codec of the offer.
-func choose(offer *Session, supported []Codec, inUse *Codec) (int, Codec, error) {
+func choose(offer *Session, local Local, supported []Codec, inUse *Codec) (int, Codec, error) {
 	err := ErrNoAudio
 	if offer == nil {
 		return 0, Codec{}, err
 	}
-	held := -1
+	held, clear := -1, -1
 	for i := range offer.Media {
 		m := &offer.Media[i]
-		if !m.isPlainAudio() {
+		if !m.isAudio() || m.isSecureAudio() && local.SRTP == SRTPOff {
 			continue
 		}
 		c, ok := pick(m.Codecs, supported, inUse)
+		secured, allowed := local.secure(m)
 		switch {
-		case m.Port != 0 && ok:
+		case m.Port != 0 && ok && secured != nil:
 			return i, c, nil
+		case m.Port != 0 && ok && allowed:
+			if clear < 0 {
+				clear = i
+			}
+		case m.Port != 0 && ok:
+			err = ErrNotSecured
 		case m.Port != 0:
 			err = ErrNoCommonCodec
-		case ok && held < 0:
+		case ok && allowed && held < 0:
 			held = i
 		}
+	}
+	if clear >= 0 {
+		c, _ := pick(offer.Media[clear].Codecs, supported, inUse)
+		return clear, c, nil
 	}
 	if inUse != nil && held >= 0 && err == ErrNoAudio {
 		c, _ := pick(offer.Media[held].Codecs, supported, inUse)
@@ -194,7 +209,7 @@ func accepted(local Local, far *Media, a Agreed, supported []Codec) Media {
 	m := Media{
 		Kind: far.Kind, Port: local.Port, Proto: far.Proto, Addr: local.Addr,
 		Direction: directionOf(a.Send, a.Receive), Ptime: local.Ptime, RTCPMux: a.RTCPMux,
-		Codecs: []Codec{ours},
+		Codecs: []Codec{ours}, Crypto: a.SRTP.line(far),
 	}
 	if m.Ptime == 0 {
 		m.Ptime = 20

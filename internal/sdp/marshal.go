@@ -72,6 +72,9 @@ func (w *writer) media(m *Media, session netip.Addr) {
 	if m.RTCPMux {
 		w.line("a=rtcp-mux")
 	}
+	for _, c := range m.Crypto {
+		w.line("a=crypto:", c.text())
+	}
 	if m.Port != 0 || m.Direction != SendRecv {
 		w.line("a=", m.Direction.String())
 	}

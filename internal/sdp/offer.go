@@ -5,14 +5,15 @@ import (
 	"slices"
 )
 
-// NewOffer offers one audio stream over RTP/AVP with codecs in order of
-// preference; telephone-event is one of them, if wanted (RFC 3264 5).
+// NewOffer offers one audio stream with codecs in order of preference;
+// telephone-event is one of them, if wanted (RFC 3264 5). How it is encrypted,
+// local says.
 func NewOffer(local Local, codecs []Codec) *Session {
 	s := newSession(local)
 	m := Media{
-		Kind: "audio", Port: local.Port, Proto: "RTP/AVP", Addr: local.Addr,
+		Kind: "audio", Port: local.Port, Proto: local.proto(), Addr: local.Addr,
 		Direction: local.Direction, Ptime: local.Ptime, RTCPMux: local.RTCPMux,
-		Codecs: slices.Clone(codecs), Formats: payloadTypes(codecs),
+		Codecs: slices.Clone(codecs), Formats: payloadTypes(codecs), Crypto: local.offered(),
 	}
 	if m.Ptime == 0 {
 		m.Ptime = 20
@@ -27,6 +28,7 @@ func NewOffer(local Local, codecs []Codec) *Session {
 //
 // ErrNoAudio: we offered none. ErrNoCommonCodec: the stream was refused, or the
 // answer names nothing we offered. ErrMismatch: it is not an answer to offer.
+// ErrNotSecured: we offered SRTP and the answer has no key for it, or a wrong one.
 func Accept(offer, answer *Session) (Agreed, error) {
 	if offer == nil || answer == nil {
 		return Agreed{}, fmt.Errorf("%w: one of them is missing", ErrMismatch)
@@ -40,21 +42,25 @@ func Accept(offer, answer *Session) (Agreed, error) {
 		if ours.Kind != far.Kind {
 			return Agreed{}, fmt.Errorf("%w: another kind of media in line %d", ErrMismatch, i+1)
 		}
-		if !ours.isPlainAudio() || ours.Port == 0 {
+		if !ours.isAudio() || ours.Port == 0 {
 			continue
 		}
-		if a, ok := acceptMedia(ours, far); ok {
+		var a Agreed
+		if a, err = acceptMedia(ours, far); err == nil {
 			a.Index = i
 			return a, nil
 		}
-		err = ErrNoCommonCodec
 	}
 	return Agreed{}, err
 }
 
-func acceptMedia(ours, far *Media) (Agreed, bool) {
-	if far.Port == 0 || !far.isPlainAudio() {
-		return Agreed{}, false
+func acceptMedia(ours, far *Media) (Agreed, error) {
+	if far.Port == 0 || !far.isAudio() {
+		return Agreed{}, ErrNoCommonCodec
+	}
+	secured, err := acceptCrypto(ours, far)
+	if err != nil {
+		return Agreed{}, err
 	}
 	a := agree(far, ours.Direction, ours.RTCPMux)
 	answered := answeredCodecs(ours, far)
@@ -62,12 +68,13 @@ func acceptMedia(ours, far *Media) (Agreed, bool) {
 		return !c.IsEvent() && c.Name != "CN" && slices.ContainsFunc(ours.Codecs, c.Same)
 	})
 	if i < 0 {
-		return Agreed{}, false
+		return Agreed{}, ErrNoCommonCodec
 	}
+	a.SRTP = secured
 	a.Audio = answered[i]
 	a.LocalPT = ours.Codecs[slices.IndexFunc(ours.Codecs, a.Audio.Same)].PT
 	acceptEvent(&a, ours.Codecs, answered)
-	return a, true
+	return a, nil
 }
 
 // acceptEvent takes the answered telephone-event with the clock rate of the

@@ -3,6 +3,7 @@ package sdp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -182,6 +183,8 @@ func (p *parser) mediaAttribute(key, value string) bool {
 		p.media.RTCPMux = true
 	case "rtcp":
 		p.rtcp(fields(value))
+	case "crypto":
+		return p.crypto(value)
 	case "rtpmap", "fmtp":
 		if !p.media.isRTP() {
 			return false
@@ -203,6 +206,17 @@ func (p *parser) mediaAttribute(key, value string) bool {
 	default:
 		return false
 	}
+	return true
+}
+
+// crypto takes a key for SRTP that can be used, the first of its tag.
+func (p *parser) crypto(value string) bool {
+	c, ok := parseCrypto(value)
+	same := func(o Crypto) bool { return o.Tag == c.Tag }
+	if !ok || !p.media.isRTP() || slices.ContainsFunc(p.media.Crypto, same) {
+		return false
+	}
+	p.media.Crypto = append(p.media.Crypto, c)
 	return true
 }
 

@@ -1,6 +1,6 @@
 // Package sdp reads and writes session descriptions (RFC 8866) and runs the
 // offer/answer model (RFC 3264) for the one thing the gateway connects: a
-// plain RTP audio stream with telephone-events beside it.
+// RTP audio stream, in clear or by SRTP, with telephone-events beside it.
 //
 // The reader forgives what telephony equipment really sends and refuses only
 // what has no safe reading. Everything here is a pure function of its
@@ -14,8 +14,9 @@ import (
 )
 
 // ErrNoAudio says that a description has no audio line the gateway could
-// serve: none at all, every one of them refused, or only encrypted ones.
-var ErrNoAudio = errors.New("sdp: no plain RTP audio stream (RTP/AVP or RTP/AVPF)")
+// serve: none at all, every one of them refused, or only encrypted ones where
+// encryption is off or its keys are not in the description.
+var ErrNoAudio = errors.New("sdp: no RTP audio stream (RTP/AVP, or RTP/SAVP where SRTP is on)")
 
 // ErrNoCommonCodec says that both sides have audio but no codec in common, or
 // that the far end refused the audio stream we offered.
@@ -127,7 +128,8 @@ type Media struct {
 	Codecs    []Codec // formats that are understood, in order; static types need no rtpmap
 	RTCPPort  int     // a=rtcp (RFC 3605); 0 if not given
 	RTCPAddr  netip.Addr
-	RTCPMux   bool // RFC 5761
+	RTCPMux   bool     // RFC 5761
+	Crypto    []Crypto // keys for SRTP, in order; tags are unique
 	// Attributes are the remaining a= lines in order.
 	Attributes []Attribute
 }
@@ -147,8 +149,8 @@ func (m *Media) isRTP() bool {
 	return strings.Contains(strings.ToUpper(m.Proto), "RTP/")
 }
 
-// isPlainAudio reports whether m is audio over RTP without encryption. SAVP is
-// not: answering it in clear would be a silent downgrade.
+// isPlainAudio reports whether m is audio over RTP/AVP. SAVP is not: answering
+// it in clear would be a silent downgrade.
 func (m *Media) isPlainAudio() bool {
 	return m.Kind == "audio" && (strings.EqualFold(m.Proto, "RTP/AVP") || strings.EqualFold(m.Proto, "RTP/AVPF"))
 }
