@@ -13,12 +13,12 @@ type Sink interface{ Send(packet []byte) bool }
 // RTP stream: the first copy keeps the sequence number and the timestamp of the
 // original, and so does what follows as long as nothing is left out. A key that
 // is left out leaves no gap in the sequence numbers. After a shut gate or a new
-// source these go on without a gap too, timestamps by the time that has passed,
-// and the marker is set. What the network lost stays a gap. Copies bear
-// the tap's own SSRC and the static payload type of the codec they came in, or, if
-// it has none, the type that they came with.
-// Telephone events are never copied, nor is speech in which a key sounds once it
-// is known for one: of a tone, the first 20 to 40 ms are.
+// source these go on without a gap too, timestamps by the time that has passed
+// (the source's, if it kept its own), and the marker is set. What the network
+// lost, or a sink did not take, stays a gap. Copies bear the tap's own SSRC and
+// the static payload type of the codec they came in, or, if it has none, the type
+// that they came with. Telephone events are never copied, nor is speech in which a
+// key sounds once it is known for one: of a tone, the first 20 to 40 ms are.
 type Tap struct {
 	// Set by NewTap and Then, then constant.
 	gate  *Gate
@@ -28,8 +28,11 @@ type Tap struct {
 	// busy is held while a packet is copied. A tap serves one stream; while it
 	// is moved from one to another two may offer, and the later one loses.
 	busy atomic.Bool
-	line outbound    // the numbers of the copies; owned by the holder of busy
-	cut  atomic.Bool // packets were left out since the last copy
+	// Owned by the holder of busy.
+	line   outbound   // the numbers of the copies
+	agreed *agreement // the first one with the codec of the copies
+
+	cut atomic.Bool // the gate was shut since the last copy
 
 	sent, lost, stripped atomic.Uint64
 	first, last          atomic.Int64              // Unix nanoseconds, 0 never
@@ -140,15 +143,31 @@ func (t *Tap) copy(now time.Time, h *heard) {
 // last time that something was left out, where its place is taken.
 func (t *Tap) place(now time.Time, h *heard) (seq uint16, ts uint32, marker, ok bool) {
 	o := &t.line
-	from := origin{ssrc: h.ssrc, to: h.far}
+	if t.agreed == nil || h.far != nil && h.far.Codec != t.agreed.Codec {
+		t.agreed = h.far
+	}
+	from := origin{ssrc: h.ssrc, to: t.agreed}
+	cut := t.cut.Swap(false)
 	switch {
 	case o.at.IsZero():
 		o.seq, o.ts = h.seq-1, h.ts
-	case t.cut.Load():
+	case cut && from == o.origin && t.goesOn(now, h):
+		o.seqShift, o.top, o.span = o.seq+1-h.seq, h.seq, 0
+		o.sent(now, o.seq+1, h.ts+o.tsShift, h.length())
+		return o.seq, o.ts, true, true
+	case cut:
 		o.origin = origin{}
 	}
-	t.cut.Store(false)
 	return o.place(now, from, &h.packet, h.length())
+}
+
+// goesOn reports whether the source kept its numbers while nothing was copied:
+// its timestamps tell better than our clock how long that was.
+func (t *Tap) goesOn(now time.Time, h *heard) bool {
+	o, clock := &t.line, h.far.clock()
+	drift := int32(h.ts + o.tsShift - o.turn(now, clock))
+	step := int16(h.seq - o.top)
+	return step > 0 && step <= maxDropout && drift >= -int32(clock) && drift <= int32(clock)
 }
 
 // leaveOut closes the gap that a packet which is not copied would leave: the
