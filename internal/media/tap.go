@@ -30,7 +30,7 @@ type Tap struct {
 	busy atomic.Bool
 	// Owned by the holder of busy.
 	line   outbound   // the numbers of the copies
-	agreed *agreement // the first one with the codec of the copies
+	agreed *agreement // the first one with the clock of the copies
 
 	cut atomic.Bool // the gate was shut since the last copy
 
@@ -143,7 +143,7 @@ func (t *Tap) copy(now time.Time, h *heard) {
 // last time that something was left out, where its place is taken.
 func (t *Tap) place(now time.Time, h *heard) (seq uint16, ts uint32, marker, ok bool) {
 	o := &t.line
-	if t.agreed == nil || h.far != nil && h.far.Codec != t.agreed.Codec {
+	if t.agreed == nil || h.far != nil && h.far.rate != t.agreed.rate {
 		t.agreed = h.far
 	}
 	from := origin{ssrc: h.ssrc, to: t.agreed}
