@@ -47,7 +47,7 @@ type negotiation struct {
 	laws      []sdp.Codec                             // what we offer to somebody of whom nothing is known
 	choices   func(offered []sdp.Codec) [][]sdp.Codec // what we agree to, best first; nil: laws
 	offered   []sdp.Codec                             // what it offered last, with its own numbers
-	local     sdp.Local                               // our description, its version stepped with every change
+	local     sdp.Local                               // what our description is made of
 	described []byte                                  // our description as last sent
 	agreed    sdp.Agreed
 	unwilling bool // its last offer asked for no recording
@@ -115,9 +115,6 @@ func (p *party) hush() {
 // accept answers an offer of the far end, the first or a later one, and points
 // the stream where it says.
 func (p *party) accept(offer *sdp.Session) error {
-	if p.described != nil {
-		p.local.Version++
-	}
 	answer, agreed, offered, err := p.answerTo(offer)
 	if err != nil {
 		return err
@@ -128,7 +125,7 @@ func (p *party) accept(offer *sdp.Session) error {
 	if err := p.settle(agreed); err != nil {
 		return err
 	}
-	p.described, p.offered = answer.Marshal(), offered
+	p.described, p.offered = answer.After(p.described), offered
 	p.unwilling = prefersNone(offer, agreed.Index)
 	return nil
 }

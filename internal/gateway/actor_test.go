@@ -43,6 +43,7 @@ type actor struct {
 	answered []*phone.Line // every line that a desk picked up
 	desk     *desk
 	ended    *consent.Record
+	said     signalling
 }
 
 type dialResult struct {
@@ -85,6 +86,9 @@ func (p *actor) verbs() map[string]func([]string) {
 		"api cannot COMMAND":               p.apiCannot,
 		"gateway stops":                    func([]string) { p.halt() },
 		"status is STATUS recording STATE": p.statusIs,
+	}
+	for name, act := range p.identities() {
+		verbs[name] = act
 	}
 	for name, act := range p.outward() {
 		verbs[name] = act
@@ -188,7 +192,8 @@ func (p *actor) dials(args []string) {
 	p.cancel = cancel
 	p.dialed = make(chan dialResult, 1)
 	go func() {
-		line, err := p.caller.Call(ctx, phone.Dial{Target: p.trunkURI(), Caller: callerNumber, Called: p.called, CallID: p.callID, SDP: p.tamper})
+		line, err := p.caller.Call(ctx, phone.Dial{Target: p.trunkURI(), Caller: callerNumber, Called: p.called, CallID: p.callID, SDP: p.tamper,
+			Headers: p.said.headers, Present: p.said.present})
 		p.dialed <- dialResult{line, err}
 	}()
 	result := <-p.dialed

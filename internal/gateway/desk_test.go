@@ -62,8 +62,9 @@ type desk struct {
 // arrival is a call at a desk.
 type arrival struct {
 	headers map[string]string
-	line    *phone.Line // nil until picked up
-	gone    bool        // cancelled before it was picked up
+	header  func(name string) []string // any other of the INVITE
+	line    *phone.Line                // nil until picked up
+	gone    bool                       // cancelled before it was picked up
 }
 
 func (d *desk) open() error {
@@ -112,7 +113,7 @@ func (d *desk) alive() (int, string) {
 }
 
 func (d *desk) ring(ctx context.Context, r *phone.Ring) {
-	a := &arrival{headers: map[string]string{}}
+	a := &arrival{headers: map[string]string{}, header: r.Header}
 	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID", "Session-Expires", "Min-SE", "Contact", "Via", "From"} {
 		if v := r.Header(name); len(v) == 1 {
 			a.headers[name] = v[0]

@@ -100,10 +100,14 @@ type Dial struct {
 	Target string // the gateway's address as a SIP URI
 	Caller string // a number reserved for fiction
 	Called string
-	CallID string                   // random if empty
-	SDP    func(offer *sdp.Session) // changes the offer before it is sent; may be nil
-	Auth   *sip.Credentials         // answers a challenge; may be nil
-	TLS    *sip.ClientTLS           // of a target by TLS; may be nil
+	CallID string                    // random if empty
+	SDP    func(offer *sdp.Session)  // changes the offer before it is sent; may be nil
+	Text   func(offer string) string // changes how the offer is written; may be nil
+	Auth   *sip.Credentials          // answers a challenge; may be nil
+	TLS    *sip.ClientTLS            // of a target by TLS; may be nil
+
+	Headers []sip.Header     // more of them
+	Present sip.Presentation // who calls, beside From
 }
 
 // Call dials and returns when the other end has answered. The line is up and
@@ -117,9 +121,18 @@ func (p *Phone) Call(ctx context.Context, d Dial) (*Line, error) {
 	if d.SDP != nil {
 		d.SDP(offer)
 	}
+	text := offer.Marshal()
+	if d.Text != nil {
+		text = []byte(d.Text(string(text)))
+		if offer, err = sdp.Parse(text); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
 	l.offered = offer
 	leg, err := p.endpoint.Dial(ctx, sip.Invite{Target: d.Target, Caller: d.Caller, Called: d.Called, CallID: d.CallID,
-		Offer: offer.Marshal(), InDialog: l.inDialog(), Auth: d.Auth, TLS: d.TLS})
+		Offer: text, InDialog: l.inDialog(), Auth: d.Auth, TLS: d.TLS,
+		Headers: d.Headers, Present: d.Present})
 	if err != nil {
 		l.close()
 		return nil, err

@@ -130,7 +130,7 @@ func (l *Line) key() {
 	}
 	s.ticks++
 	if s.ticks <= keyTicks {
-		duration := uint16(s.ticks * frame * l.agreed.Event.Rate / 8000)
+		duration := uint16(s.ticks * frame * l.agreed.Event.Rate / 8000) // on the clock of the event
 		l.transmit(l.agreed.Event.PT, s.ticks == 1, s.start, event(s.keys[0], false, duration))
 		if s.ticks == keyTicks {
 			for range keyEnds {

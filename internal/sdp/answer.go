@@ -43,8 +43,8 @@ type Agreed struct {
 
 // NewAnswer answers every m-line of offer (RFC 3264 6). The first RTP audio line
 // with a codec we support is taken, an encrypted one before those in clear if
-// SRTP is on, with the codec its author likes best and a telephone-event of the
-// same clock rate if there is one; all others are refused with port 0. The order
+// SRTP is on, with the codec its author likes best and a telephone-event, of
+// the same clock rate if there is one; all others are refused with port 0. The order
 // of supported does not matter beyond what it contains.
 //
 // ErrNoAudio: no RTP audio line with a port. ErrNoCommonCodec: there is one, but
@@ -140,11 +140,15 @@ func pick(offered, supported []Codec, inUse *Codec) (Codec, bool) {
 	return Codec{}, false
 }
 
+// eventAt returns the telephone-event with the clock rate of the audio, which is
+// the one to use (RFC 4733 section 2.1), else the first: a far end that offers no
+// other would have no way to send a key.
 func eventAt(codecs []Codec, rate int) (Codec, bool) {
-	for _, c := range codecs {
-		if c.IsEvent() && c.Rate == rate {
-			return c, true
-		}
+	if i := slices.IndexFunc(codecs, func(c Codec) bool { return c.IsEvent() && c.Rate == rate }); i >= 0 {
+		return codecs[i], true
+	}
+	if i := slices.IndexFunc(codecs, Codec.IsEvent); i >= 0 {
+		return codecs[i], true
 	}
 	return Codec{}, false
 }
