@@ -61,4 +61,3 @@ func (p *actor) expectHistory(args []string) {
 	}
 	require.Equal(p.t, args[1], strings.Join(texts, ", "), p.line)
 }
-
