@@ -98,6 +98,15 @@ func (c *Call) inDialog(p *party, callID string) sip.InDialog {
 				})
 			}
 		},
+		Refer: func(r sip.Refer) (code int) {
+			code = 480
+			c.do(p.running, func() {
+				if up() {
+					code = c.refer(p, r)
+				}
+			})
+			return code
+		},
 	}
 }
 
@@ -194,7 +203,7 @@ const infoWait = time.Second
 func (c *Call) passInfo(p *party, contentType string, body []byte) int {
 	var other *sip.Leg
 	if c.do(p.running, func() {
-		if c.connected() {
+		if c.connected() && (p == c.asked || p == c.agent) {
 			other = c.other(p).leg
 		}
 	}) != nil || other == nil {

@@ -42,13 +42,21 @@ type Call struct {
 	asked, agent *party // the trunk's side, which is asked, and the platform's
 	rec          *consent.Record
 	tape         tape
-	search       *search // the dialing of the other party; nil until it begins
+	seeking
 
 	inbox    chan func()                    // anyone sends, the owner runs
 	over     chan struct{}                  // closed when the owner runs nothing more
 	gone     chan struct{}                  // closed when nothing of the call is left
 	snapshot atomic.Pointer[consent.Record] // anyone reads; never modified
 	work     sync.WaitGroup                 // goroutines of this call
+}
+
+// seeking is how the other party is found, and another one after it.
+type seeking struct {
+	search   *search   // the dialing of the other party; nil until it begins
+	transfer *transfer // nil: none is under way
+	moving   bool      // one agent is being put in the place of another
+	former   []*party  // agents who were replaced, or almost agents
 }
 
 // do runs f on the goroutine of the call and returns when it has run. It fails
@@ -118,11 +126,20 @@ func (c *Call) beside(f func()) { c.work.Go(func() { c.guard(f) }) }
 // connected reports whether the two parties may hear each other.
 func (c *Call) connected() bool { return !c.rec.Call.ConnectedAt.IsZero() }
 
-// follow ends the call when the dialog of p ends.
+// follow ends the call when the dialog of p ends; of an agent, if it is still the
+// one then and is not being replaced.
 func (c *Call) follow(p *party, leg *sip.Leg) {
 	p.leg = leg
 	c.preferred(p)
-	context.AfterFunc(leg.Context(), func() { c.end(&legEnded{p.name, context.Cause(leg.Context())}) })
+	asked := p == c.asked
+	context.AfterFunc(leg.Context(), func() {
+		cause := context.Cause(leg.Context())
+		if asked {
+			c.end(&legEnded{p.name, cause})
+			return
+		}
+		c.do(context.Background(), func() { c.agentGone(p, cause) })
+	})
 }
 
 // until waits for done and meanwhile serves all that may happen to a decided

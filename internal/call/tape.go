@@ -105,6 +105,8 @@ func (c *Call) shutReason() string {
 		return "too many pauses"
 	case c.asked.held() || c.agent.held():
 		return "hold"
+	case c.pausedByTransfer():
+		return "transfer"
 	case c.prefersPause():
 		return "recordpref"
 	}

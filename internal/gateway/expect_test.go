@@ -175,13 +175,16 @@ func anywhere(packets []phone.Packet, hertz float64) bool {
 }
 
 func (p *actor) checkSent(r *consent.Record, rec consent.Recording, sent, copies []phone.Packet) {
-	bySeq := map[uint16]phone.Packet{}
+	byTime := map[uint32]phone.Packet{}
 	for _, s := range sent {
-		bySeq[s.Seq] = s
+		if s.Type == 0 || s.Type == 8 { // keys share a timestamp, and are no copies
+			byTime[s.Timestamp] = s
+		}
 	}
-	for _, c := range copies {
-		s := bySeq[c.Seq]
-		require.Equal(p.t, s.Timestamp, c.Timestamp)
+	for i, c := range copies {
+		s, found := byTime[c.Timestamp]
+		require.True(p.t, found, "a copy of nothing that was said")
+		require.True(p.t, i == 0 || int16(c.Seq-copies[i-1].Seq) > 0, "one stream, in order")
 		require.True(p.t, bytes.Equal(s.Payload, c.Payload))
 		require.Contains(p.t, []uint8{0, 8}, c.Type, "a copy is of one of the two laws")
 		require.Contains(p.t, []uint8{0, 8}, s.Type, "a key in the recording")
