@@ -157,6 +157,7 @@ func (p *party) offer(other *party, allowed []string, more ...sdp.Codec) []byte 
 		}
 	}
 	p.secure(p.policy)
+	p.prefers = "" // what somebody else said who did not become this party
 	p.described = sdp.NewOffer(p.local, codecs).Marshal()
 	return p.described
 }
@@ -171,12 +172,13 @@ func (c *Call) align(ctx context.Context) {
 		return
 	}
 	wanted, known := find(c.asked.offered, agent)
+	party := c.agent // there may be another one when the codecs are changed
 	c.beside(func() {
 		err := errNoCommonCodec
 		if known {
 			err = c.shift(ctx, c.asked, wanted)
 		}
-		if err == nil || codecOf(asked).ConvertsTo(codecOf(agent)) || c.shift(ctx, c.agent, asked) == nil {
+		if err == nil || codecOf(asked).ConvertsTo(codecOf(agent)) || c.shift(ctx, party, asked) == nil {
 			return
 		}
 		if ctx.Err() == nil {
