@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"consentgw/consent"
 	"consentgw/internal/sdp"
@@ -91,6 +92,7 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 		Target: t.URI(), Called: c.route.to, Caller: told.caller, Present: told.present, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.carrier.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.passProgress(ctx, in, code, body) },
+		Heard:    func(from netip.Addr) { c.calleeHeard(ctx, from) },
 		CallID:   callID, InDialog: c.inDialog(c.asked, callID),
 		Auth: credentials(t.Target), TLS: clientTLS(t.Target, t.ServerName()),
 		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
@@ -103,6 +105,14 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 		return errors.Join(e, err)
 	}
 	return nil
+}
+
+// calleeHeard notes from where else than SDP says media of the callee may come, if
+// its trunk is behind a NAT: from where its signalling comes.
+func (c *Call) calleeHeard(ctx context.Context, from netip.Addr) {
+	if c.route.trunk.NAT {
+		c.do(ctx, func() { c.asked.signalled = from })
+	}
 }
 
 // passProgress lets the agent hear how far the call has come: that it rings, or
