@@ -94,6 +94,8 @@ func referPhrase(code int) string {
 		return "Not Found"
 	case 480:
 		return "Temporarily Unavailable"
+	case 491:
+		return "Request Pending"
 	case 603:
 		return "Decline"
 	}

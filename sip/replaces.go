@@ -76,3 +76,12 @@ func (e *Endpoint) Leg(callID, localTag, remoteTag string) *Leg {
 
 // Tags returns our tag and the far end's, as in Endpoint.Leg.
 func (l *Leg) Tags() (local, remote string) { return l.dialog.id.local, l.dialog.id.remote }
+
+// String is the value of a Replaces header.
+func (r *Replaces) String() string {
+	s := r.CallID + ";to-tag=" + r.ToTag + ";from-tag=" + r.FromTag
+	if r.EarlyOnly {
+		s += ";early-only"
+	}
+	return s
+}

@@ -138,6 +138,9 @@ type conversation struct {
 	id     string
 	caller *phone.Line
 	agent  *arrival // nil until connected
+
+	// Set by hangsUp: what the kernel threw away of what each of the two said.
+	callerDropped, agentDropped int
 }
 
 // openPhone is the carrier's side for calls between phones.
@@ -205,8 +208,18 @@ func (v *conversation) talks(packets int) error {
 // hangsUp ends the call from the caller's side and returns its record.
 func (v *conversation) hangsUp() *consent.Record {
 	v.t.Helper()
+	v.callerDropped, v.agentDropped = v.dropped()
 	require.NoError(v.t, v.caller.Hangup(v.ctx))
 	return v.finished(v.id)
+}
+
+// dropped is how many packets of each party the kernel threw away so far.
+func (v *conversation) dropped() (caller, agent int) {
+	v.t.Helper()
+	if v.agent != nil {
+		agent = v.socketAt(v.agent.line.Far()).dropped
+	}
+	return v.socketAt(v.caller.Far()).dropped, agent
 }
 
 // hushed switches both microphones off and waits until every packet that has

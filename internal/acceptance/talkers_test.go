@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"consentgw/consent"
+	"consentgw/internal/g722"
 	"consentgw/internal/phone"
 	"consentgw/internal/wav"
 
@@ -33,6 +34,7 @@ func talks() []talk {
 	return []talk{
 		{"agrees in A-law", "baresip", "baresip", "PCMA", "1", "rfc4733"},
 		{"agrees in mu-law", "baresip", "baresip", "PCMU", "1", "rfc4733"},
+		{"agrees in G.722", "baresip", "baresip", "G722", "1", "rfc4733"},
 		{"refuses", "baresip", "baresip", "PCMA", "2", "rfc4733"},
 		{"agrees by INFO", "linphone", "baresip", "PCMU", "1", "sip-info"},
 		{"refuses by INFO", "linphone", "baresip", "PCMA", "2", "sip-info"},
@@ -147,9 +149,19 @@ func (s *site) recordedRight(r *consent.Record, agreed bool) {
 	require.Greater(t, toneSeconds(decoded(t, agent), agentTone), 1.5, "seconds of the agent at the recorder")
 }
 
-// decoded is what packets of G.711 say.
+// decoded is what packets of G.711 say, or of the lower band of G.722.
 func decoded(t *testing.T, packets []phone.Packet) []int16 {
 	t.Helper()
+	if len(packets) > 0 && packets[0].Type == 9 {
+		var pcm []int16
+		low := g722.NewDecoder()
+		for _, p := range packets {
+			frame := make([]int16, len(p.Payload))
+			low.DecodeLow(frame, p.Payload)
+			pcm = append(pcm, frame...)
+		}
+		return pcm
+	}
 	var file bytes.Buffer
 	require.NoError(t, phone.WriteWAV(&file, packets))
 	audio, err := wav.Read(&file)

@@ -84,7 +84,28 @@ func (c *Call) inDialog(p *party, callID string) sip.InDialog {
 			})
 		},
 		Info: func(contentType string, body []byte) int {
+			if len(body) == 0 {
+				return 200 // what it had to say stands in its headers
+			}
 			return c.infoFrom(p, contentType, body)
+		},
+		Heed: func(header func(string) []string) {
+			if values := header(recordingHeader); len(values) > 0 {
+				c.do(p.running, func() {
+					if up() {
+						c.heedHeader(p, values)
+					}
+				})
+			}
+		},
+		Refer: func(r sip.Refer) (code int) {
+			code = 480
+			c.do(p.running, func() {
+				if up() {
+					code = c.refer(p, r)
+				}
+			})
+			return code
 		},
 	}
 }
@@ -118,7 +139,8 @@ func (c *Call) change(p *party, apply func() error) error {
 		}
 		c.remark(kind, "by "+p.name)
 	}
-	if c.asked.unwilling {
+	c.preferred(p)
+	if c.unwilling() {
 		c.withdraw(recordpref) // does nothing if there is no consent
 	}
 	c.regate()
@@ -126,18 +148,20 @@ func (c *Call) change(p *party, apply func() error) error {
 	return nil
 }
 
-// infoFrom takes a key by SIP INFO from the caller. Only the asked party's keys
-// mean anything here; every other INFO is passed to the other side as it is. A
+// infoFrom takes a key by SIP INFO. Every other INFO is passed to the other side
+// as it is, and so are the agent's keys. A
 // key is passed on as well, but nobody waits for the answer: the next key may
 // be the last of the withdraw sequence, and waits behind this one.
 func (c *Call) infoFrom(p *party, contentType string, body []byte) int {
 	press, err := dtmf.ParseInfo(contentType, body, c.now())
+	if err == nil {
+		select {
+		case p.info <- press:
+		default: // nobody reads: the call is closing, or an agent has not been put through
+		}
+	}
 	if err != nil || p != c.asked {
 		return c.passInfo(p, contentType, body)
-	}
-	select {
-	case p.info <- press:
-	default: // nobody reads any more: the call is closing
 	}
 	select {
 	case p.pressed.onward <- info{contentType, body}:
@@ -179,7 +203,7 @@ const infoWait = time.Second
 func (c *Call) passInfo(p *party, contentType string, body []byte) int {
 	var other *sip.Leg
 	if c.do(p.running, func() {
-		if c.connected() {
+		if c.connected() && (p == c.asked || p == c.agent) {
 			other = c.other(p).leg
 		}
 	}) != nil || other == nil {

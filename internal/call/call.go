@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/dtmf"
 	"consentgw/sip"
 )
 
@@ -43,13 +42,21 @@ type Call struct {
 	asked, agent *party // the trunk's side, which is asked, and the platform's
 	rec          *consent.Record
 	tape         tape
-	search       *search // the dialing of the other party; nil until it begins
+	seeking
 
 	inbox    chan func()                    // anyone sends, the owner runs
 	over     chan struct{}                  // closed when the owner runs nothing more
 	gone     chan struct{}                  // closed when nothing of the call is left
 	snapshot atomic.Pointer[consent.Record] // anyone reads; never modified
 	work     sync.WaitGroup                 // goroutines of this call
+}
+
+// seeking is how the other party is found, and another one after it.
+type seeking struct {
+	search   *search   // the dialing of the other party; nil until it begins
+	transfer *transfer // nil: none is under way
+	moving   bool      // one agent is being put in the place of another
+	former   []*party  // agents who were replaced, or almost agents
 }
 
 // do runs f on the goroutine of the call and returns when it has run. It fails
@@ -119,14 +126,24 @@ func (c *Call) beside(f func()) { c.work.Go(func() { c.guard(f) }) }
 // connected reports whether the two parties may hear each other.
 func (c *Call) connected() bool { return !c.rec.Call.ConnectedAt.IsZero() }
 
-// follow ends the call when the dialog of p ends.
+// follow ends the call when the dialog of p ends; of an agent, if it is still the
+// one then and is not being replaced.
 func (c *Call) follow(p *party, leg *sip.Leg) {
 	p.leg = leg
-	context.AfterFunc(leg.Context(), func() { c.end(&legEnded{p.name, context.Cause(leg.Context())}) })
+	c.preferred(p)
+	asked := p == c.asked
+	context.AfterFunc(leg.Context(), func() {
+		cause := context.Cause(leg.Context())
+		if asked {
+			c.end(&legEnded{p.name, cause})
+			return
+		}
+		c.do(context.Background(), func() { c.agentGone(p, cause) })
+	})
 }
 
 // until waits for done and meanwhile serves all that may happen to a decided
-// call: keys of the caller, and the inbox. It is the only wait after the
+// call: keys of both, and the inbox. It is the only wait after the
 // decision, so the ways a call can change or end are listed once.
 func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 	refresh := time.NewTicker(time.Second)
@@ -137,10 +154,16 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 		select {
 		case <-done:
 			return context.Cause(ctx) // nil unless the call has ended as well
-		case p := <-c.asked.stream.Presses():
-			c.pressed(p)
-		case p := <-c.asked.info:
-			c.pressed(p)
+		case d := <-c.asked.stream.Presses():
+			c.pressed(c.asked, d)
+		case d := <-c.asked.info:
+			c.pressed(c.asked, d)
+		case d := <-c.agent.stream.Presses():
+			c.pressed(c.agent, d)
+		case d := <-c.agent.info:
+			c.pressed(c.agent, d)
+		case <-c.tape.pause.due:
+			c.pauseOver()
 		case f := <-c.inbox:
 			f()
 		case <-refresh.C:
@@ -152,17 +175,4 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// pressed looks for the withdraw sequence in the caller's keys. It counts at
-// any time after the decision, and only the caller's own keys get here.
-func (c *Call) pressed(p dtmf.Press) {
-	if !c.asked.fresh(p) {
-		return
-	}
-	c.svc.Metrics.Press(string(p.Method))
-	if c.route.policy == nil || !c.asked.pressed.sequence.push(p, c.route.policy.Keys.Withdraw) {
-		return
-	}
-	c.withdraw("key")
 }

@@ -20,6 +20,9 @@ const byeWait = 2 * time.Second
 // goroutine, whatever brought the call here, a panic included.
 func (c *Call) close(why error) {
 	close(c.over)
+	if c.transfer != nil {
+		c.transfer.stop() // its INVITE is cancelled at once
+	}
 	at, cause := c.now(), endCause(why, c.calling().name)
 	for _, part := range []func(){
 		c.stopTape,
@@ -37,11 +40,22 @@ func (c *Call) close(why error) {
 
 // hush ends the media and everything that runs beside the call.
 func (c *Call) hush() {
-	c.asked.stop()
-	c.agent.stop()
+	for _, p := range c.parties() {
+		p.stop()
+	}
 	c.work.Wait()
-	c.asked.hush()
-	c.agent.hush()
+	for _, p := range c.parties() {
+		p.hush()
+	}
+}
+
+// parties are all there are and were.
+func (c *Call) parties() []*party {
+	all := append([]*party{c.asked, c.agent}, c.former...)
+	if c.transfer != nil {
+		all = append(all, c.transfer.next)
+	}
+	return all
 }
 
 // complete writes the last version of the record. at is when the call ended,
@@ -70,7 +84,7 @@ func (c *Call) hangUp(why error, cause string) {
 	ctx, cancel := context.WithTimeout(context.Background(), byeWait)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, p := range []*party{c.asked, c.agent} {
+	for _, p := range c.parties() {
 		if p.leg != nil {
 			wg.Go(func() { goodbye(ctx, p.leg) })
 		}
@@ -111,7 +125,7 @@ func endCause(err error, by string) string {
 		return by + " cancelled"
 	case errors.Is(err, errMedia):
 		return errMedia.Error()
-	case errors.Is(err, errHungUpByAPI), errors.Is(err, errPanic):
+	case errors.Is(err, errHungUpByAPI), errors.Is(err, errPanic), errors.Is(err, errNoTransfer):
 		return err.Error()
 	case errors.Is(err, context.Canceled):
 		return "gateway stopping"
@@ -122,7 +136,7 @@ func endCause(err error, by string) string {
 // measure hands the packet counts of the call to the metrics.
 func (c *Call) measure() {
 	m := c.svc.Metrics
-	for _, p := range []*party{c.asked, c.agent} {
+	for _, p := range c.parties() {
 		s := p.stream.Stats()
 		m.RTP(p.name, "in", s.Received)
 		m.RTP(p.name, "out", s.Sent)

@@ -178,12 +178,13 @@ func (c *Call) align(ctx context.Context) {
 		return
 	}
 	wanted, known := find(c.asked.offered, agent)
+	party := c.agent // there may be another one when the codecs are changed
 	c.beside(func() {
 		err := errNoCommonCodec
 		if known {
 			err = c.shift(ctx, c.asked, wanted)
 		}
-		if err == nil || codecOf(asked).ConvertsTo(codecOf(agent)) || c.shift(ctx, c.agent, asked) == nil {
+		if err == nil || codecOf(asked).ConvertsTo(codecOf(agent)) || c.shift(ctx, party, asked) == nil {
 			return
 		}
 		if ctx.Err() == nil {

@@ -198,14 +198,18 @@ func (h *house) serve(trunk, platform *sip.Endpoint) {
 	journal.Go(func() { h.journal.Run(writing) })
 	face := func(e *sip.Endpoint, invite func(context.Context, *sip.Incoming)) {
 		faces.Go(func() {
-			if err := e.Serve(sides, sip.Handler{Invite: invite}); err != nil && sides.Err() == nil {
+			if err := e.Serve(sides, sip.Handler{Invite: invite, Supported: []string{"replaces"}}); err != nil && sides.Err() == nil {
 				h.t.Error(err)
 			}
 		})
 		<-e.Serving()
 	}
 	h.halt = endCalls
-	face(platform, func(_ context.Context, in *sip.Incoming) { h.svc.ServeOutbound(calls, in) })
+	face(platform, func(_ context.Context, in *sip.Incoming) {
+		if !h.svc.Replace(calls, in) {
+			h.svc.ServeOutbound(calls, in)
+		}
+	})
 	face(trunk, func(_ context.Context, in *sip.Incoming) { h.svc.Serve(calls, in) })
 	h.t.Cleanup(func() {
 		endCalls()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"consentgw/internal/config"
@@ -16,10 +17,11 @@ import (
 // and nothing by itself.
 type pbx struct {
 	*net.UDPConn
-	h     *house
-	seen  map[string]bool // requests that were read, by branch and method
-	media *net.UDPConn    // where it receives
-	seq   int
+	h      *house
+	seen   map[string]bool // requests that were read, by branch and method
+	unread []message
+	media  *net.UDPConn // where it receives
+	seq    int
 }
 
 func udp(h *house) *net.UDPConn {
@@ -71,15 +73,25 @@ func (m message) body() string {
 func (p *pbx) reads(prefix string) message {
 	p.h.t.Helper()
 	b := make([]byte, 65536)
+	for i, m := range p.unread {
+		if strings.HasPrefix(m.text, prefix) {
+			p.unread = slices.Delete(p.unread, i, i+1)
+			return m
+		}
+	}
 	for {
 		n, from, err := p.ReadFromUDPAddrPort(b)
 		require.NoError(p.h.t, err, "the gateway did not send %s", prefix)
 		m := message{string(b[:n]), from}
 		key := m.header("Via") + m.header("CSeq") + strings.SplitN(m.text, "\r\n", 2)[0]
-		if strings.HasPrefix(m.text, prefix) && !p.seen[key] {
-			p.seen[key] = true
+		if p.seen[key] {
+			continue
+		}
+		p.seen[key] = true
+		if strings.HasPrefix(m.text, prefix) {
 			return m
 		}
+		p.unread = append(p.unread, m)
 	}
 }
 
@@ -134,6 +146,32 @@ func (p *pbx) asks(invite message, method, tag, headers, body string) {
 		method, target, p.LocalAddr(), method, p.seq, invite.header("To"), tag, invite.header("From"), invite.header("Call-ID"), p.seq, method, headers, len(body), body)
 	_, err := p.WriteToUDPAddrPort([]byte(text), invite.from)
 	require.NoError(p.h.t, err)
+}
+
+// invites sends an INVITE of its own to the platform's side of the gateway, and
+// returns the final response, acknowledged.
+func (p *pbx) invites(headers, body string) message {
+	p.seq++
+	to := p.h.svc.Platform.Addrs()[0].AddrPort
+	send := func(method, tag, body string) {
+		kind := ""
+		if body != "" {
+			kind = "Content-Type: application/sdp\r\n"
+		}
+		text := fmt.Sprintf("%s sip:gw@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK-own-%d%s\r\nMax-Forwards: 70\r\nFrom: <sip:b@%s>;tag=own%d\r\nTo: <sip:gw@%s>%s\r\nCall-ID: own-%d@pbx\r\nCSeq: 1 %s\r\nContact: <sip:b@%s>\r\n%s%sContent-Length: %d\r\n\r\n%s",
+			method, to, p.LocalAddr(), p.seq, tag, p.LocalAddr(), p.seq, to, tag, p.seq, method, p.LocalAddr(), headers, kind, len(body), body)
+		_, err := p.WriteToUDPAddrPort([]byte(text), to)
+		require.NoError(p.h.t, err)
+	}
+	send("INVITE", "", body)
+	for {
+		m := p.reads("SIP/2.0 ")
+		if !strings.HasPrefix(m.text, "SIP/2.0 1") {
+			_, tag, _ := strings.Cut(m.header("To"), ";tag=")
+			send("ACK", ";tag="+tag, "")
+			return m
+		}
+	}
 }
 
 // heard waits for a packet of audio at conn.

@@ -43,6 +43,7 @@ type actor struct {
 	answered []*phone.Line // every line that a desk picked up
 	desk     *desk
 	ended    *consent.Record
+	resumed  []time.Time // when a pause or a hold was about to be ended
 	said     signalling
 }
 
@@ -69,7 +70,7 @@ func (p *actor) verbs() map[string]func([]string) {
 		"agent presses KEYS by info":       p.agentPressesInfo,
 		"caller hangs up":                  func([]string) { p.must(p.phone.Hangup(p.ctx)) },
 		"caller holds":                     func([]string) { p.must(p.phone.Hold(p.ctx)); p.deaf = true },
-		"caller resumes":                   func([]string) { p.must(p.phone.Resume(p.ctx)); p.deaf = false },
+		"caller resumes":                   func([]string) { p.resuming(); p.must(p.phone.Resume(p.ctx)); p.deaf = false },
 		"agent picks up":                   func([]string) { p.picksUp(0) },
 		"second agent picks up":            func([]string) { p.picksUp(1) },
 		"agent hangs up":                   func([]string) { p.agentHangsUp() },
@@ -79,10 +80,11 @@ func (p *actor) verbs() map[string]func([]string) {
 		"agent hears the waiting tone":     func([]string) { p.agentHears(600) },
 		"agent hears the caller":           func([]string) { p.agentHears(callerVoice) },
 		"agent holds":                      func([]string) { p.must(p.arrival.line.Hold(p.ctx)) },
-		"agent resumes":                    func([]string) { p.must(p.arrival.line.Resume(p.ctx)) },
+		"agent resumes":                    func([]string) { p.resuming(); p.must(p.arrival.line.Resume(p.ctx)) },
 		"agent loses the call":             func([]string) { p.losesCall() },
 		"they talk":                        func([]string) { p.talk() },
 		"api COMMAND":                      p.api,
+		"api resume":                       func([]string) { p.resuming(); p.api([]string{"resume"}) },
 		"api cannot COMMAND":               p.apiCannot,
 		"gateway stops":                    func([]string) { p.halt() },
 		"status is STATUS recording STATE": p.statusIs,
@@ -103,6 +105,9 @@ func (p *actor) verbs() map[string]func([]string) {
 		verbs[name] = act
 	}
 	for name, act := range p.recorderVerbs() {
+		verbs[name] = act
+	}
+	for name, act := range p.partyVerbs() {
 		verbs[name] = act
 	}
 	for name, act := range p.expectations() {

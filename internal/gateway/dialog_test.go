@@ -22,7 +22,7 @@ func (p *actor) dialogs() map[string]func([]string) {
 		"agent":  func() *phone.Line { return p.arrival.line },
 	} {
 		verbs[who+" holds by update"] = func([]string) { p.changes(line(), true, direction(sdp.SendOnly)) }
-		verbs[who+" resumes by update"] = func([]string) { p.changes(line(), true, direction(sdp.SendRecv)) }
+		verbs[who+" resumes by update"] = func([]string) { p.resuming(); p.changes(line(), true, direction(sdp.SendRecv)) }
 		verbs[who+" changes to CODEC"] = func(a []string) { p.changes(line(), false, speaks(a[0])) }
 		verbs[who+" adds video"] = func([]string) { p.changes(line(), false, withVideo) }
 		verbs[who+" cannot send a fax"] = func([]string) { p.cannotChange(line(), 488, fax) }

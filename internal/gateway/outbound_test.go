@@ -31,7 +31,7 @@ func (p *actor) outward() map[string]func([]string) {
 		"callee presses KEYS by info": p.pressesInfo,
 		"callee hangs up":             func([]string) { p.must(p.phone.Hangup(p.ctx)) },
 		"callee holds":                func([]string) { p.must(p.phone.Hold(p.ctx)); p.deaf = true },
-		"callee resumes":              func([]string) { p.must(p.phone.Resume(p.ctx)); p.deaf = false },
+		"callee resumes":              func([]string) { p.resuming(); p.must(p.phone.Resume(p.ctx)); p.deaf = false },
 		"callee refuses with CODE":    func(a []string) { fmt.Sscan(a[0], &p.home(0).refuse) },
 		"callee lets it ring":         func([]string) { p.home(0).lift = make(chan struct{}) },
 		"callee's trunk is silent":    func([]string) { p.home(0).silent = true },

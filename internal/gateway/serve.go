@@ -105,10 +105,13 @@ func (g *Gateway) trunkHandler(calls context.Context) sip.Handler {
 	}
 }
 
+// platformHandler takes outbound calls, and calls that take over others
+// (RFC 3891).
 func (g *Gateway) platformHandler(calls context.Context) sip.Handler {
 	h := g.trunkHandler(calls)
+	h.Supported = []string{"replaces"}
 	h.Invite = func(_ context.Context, in *sip.Incoming) {
-		if g.bothUp(in.Context()) {
+		if g.bothUp(in.Context()) && !g.calls.Replace(calls, in) {
 			g.calls.ServeOutbound(calls, in)
 		}
 	}

@@ -43,7 +43,12 @@ func TestThePacketPathDoesNotAllocate(t *testing.T) {
 	playback := busy.b.startPlayback(clipOf(frameBytes))
 	key := plain.caller.event(101, 1, 1, false, 800)
 	voice := func(l *line) func() { return l.repeat(l.caller.voice(frameOf(1))) }
+	toned := newLine(t)
+	mute := toned.caller.far()
+	mute.EventPT = -1
+	toned.a.Connect(mute)
 	cases := map[string]func(){
+		"tones looked for": voice(toned),
 		"relay":            voice(plain),
 		"relay, converted": voice(converted),
 		"relay and tap":    voice(tapped),

@@ -98,7 +98,12 @@ func (d *duel) look(step int) {
 		}
 	}
 	for _, p := range d.recorder.got() {
-		d.seen = append(d.seen, fmt.Sprintf("%d recorder gets %d %t %d %d %d %x", step, p.PayloadType, p.Marker, p.SequenceNumber, p.Timestamp, p.SSRC, p.Payload))
+		line := fmt.Sprintf("%d recorder gets %d %t %d %d %x", step, p.PayloadType, p.Marker, p.SequenceNumber, p.SSRC, p.Payload)
+		if before, ok := d.last[d.recorder]; ok && !p.Marker {
+			line += fmt.Sprint(" ts ", int32(p.Timestamp-before.Timestamp))
+		}
+		d.last[d.recorder] = p
+		d.seen = append(d.seen, line)
 	}
 }
 

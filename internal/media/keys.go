@@ -23,10 +23,12 @@ type keys struct {
 	presses chan dtmf.Press
 	decoder *dtmf.Decoder
 	rate    int
+	inband  inband
 }
 
-// Presses are the RFC 4733 key presses of the far end, from its locked source
-// only, each as [dtmf.Decoder] reports it. They wait here until somebody reads,
+// Presses are the key presses of the far end, from its locked source only, each
+// as [dtmf.Decoder] reports it; if it agreed to no telephone-event, those that it
+// sends as tones, as [dtmf.Tones] does. They wait here until somebody reads,
 // with the time at which they were pressed: whether a key came too early, the
 // reader judges. The channel is never closed.
 func (s *Stream) Presses() <-chan dtmf.Press { return s.keys.presses }

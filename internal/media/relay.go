@@ -14,7 +14,7 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 		s.counts.unsent.Add(1)
 		return
 	}
-	pt, length, ok := to.carries(h)
+	pt, ok := to.carries(h)
 	if !ok {
 		s.counts.unmapped.Add(1)
 		return
@@ -24,7 +24,7 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 		return
 	}
 	defer s.out.release()
-	seq, ts, marker, ok := s.out.place(now, origin{from, h.ssrc, to}, &h.packet, length)
+	seq, ts, marker, ok := s.out.place(now, origin{from, h.ssrc, to}, &h.packet, h.length())
 	if !ok {
 		s.counts.late.Add(1)
 		return
@@ -47,18 +47,25 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 	}
 }
 
-// carries returns the payload type that what was heard leaves with, and how long
-// it lasts on the clock of the audio. Not ok: the far end did not agree to it,
-// or nobody here can convert it.
-func (a *agreement) carries(h *heard) (pt uint8, length uint32, ok bool) {
+// carries returns the payload type that what was heard leaves with. Not ok: the
+// far end did not agree to it, or nobody here can convert it.
+func (a *agreement) carries(h *heard) (pt uint8, ok bool) {
 	if h.what == event {
-		return uint8(a.EventPT), uint32(binary.BigEndian.Uint16(h.payload[2:])), a.EventPT > 0
+		return uint8(a.EventPT), a.EventPT > 0
 	}
-	length = samples(frameTime, a.clock()) // a guess, but for codecs of a byte a sample
-	if h.codec.isLaw() || h.codec == G722 {
-		length = uint32(len(h.payload))
+	return a.PayloadType, h.codec.ConvertsTo(a.Codec)
+}
+
+// length is how long a packet lasts on the clock of the audio: a guess, but for
+// events and codecs of a byte a sample.
+func (h *heard) length() uint32 {
+	switch {
+	case h.what == event:
+		return uint32(binary.BigEndian.Uint16(h.payload[2:]))
+	case h.codec.isLaw(), h.codec == G722:
+		return uint32(len(h.payload))
 	}
-	return a.PayloadType, length, h.codec.ConvertsTo(a.Codec)
+	return samples(frameTime, h.far.clock())
 }
 
 func (a *agreement) eventRate() int {

@@ -139,6 +139,7 @@ type heard struct {
 	packet
 	what    kind
 	codec   Codec // of audio
+	key     bool  // audio in which a key sounds
 	far     *agreement
 	scratch *scratch // to build what is sent of it
 }
@@ -154,6 +155,9 @@ func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort, room *s
 	s.in.lastAt.Store(now.UnixNano())
 	if h.what == event {
 		s.press(now, &h)
+	}
+	if h.what == audio && h.far.EventPT <= 0 {
+		s.keys.inband.hear(now, &h, s)
 	}
 	s.expire(now)
 	if peer := s.peer.Load(); peer != nil {

@@ -9,11 +9,16 @@ import (
 // false means that the packet was lost.
 type Sink interface{ Send(packet []byte) bool }
 
-// Tap copies what one stream receives to its sinks, behind a gate. Copies keep
-// the sequence number, the timestamp and the marker of the original; they bear
-// the tap's own SSRC and the static payload type of the codec they came in, or, if
-// it has none, the type that they came with.
-// Telephone events are never copied.
+// Tap copies what one stream receives to its sinks, behind a gate, as one clean
+// RTP stream: the first copy keeps the sequence number and the timestamp of the
+// original, and so does what follows as long as nothing is left out. A key that
+// is left out leaves no gap in the sequence numbers. After a shut gate or a new
+// source these go on without a gap too, timestamps by the time that has passed
+// (the source's, if it kept its own), and the marker is set. What the network
+// lost, or a sink did not take, stays a gap. Copies bear the tap's own SSRC and
+// the static payload type of the codec they came in, or, if it has none, the type
+// that they came with. Telephone events are never copied, nor is speech in which a
+// key sounds once it is known for one: of a tone, the first 20 to 40 ms are.
 type Tap struct {
 	// Set by NewTap and Then, then constant.
 	gate  *Gate
@@ -23,6 +28,11 @@ type Tap struct {
 	// busy is held while a packet is copied. A tap serves one stream; while it
 	// is moved from one to another two may offer, and the later one loses.
 	busy atomic.Bool
+	// Owned by the holder of busy.
+	line   outbound   // the numbers of the copies
+	agreed *agreement // the first one with the clock of the copies
+
+	cut atomic.Bool // the gate was shut since the last copy
 
 	sent, lost, stripped atomic.Uint64
 	first, last          atomic.Int64              // Unix nanoseconds, 0 never
@@ -33,7 +43,7 @@ type Tap struct {
 type TapCounts struct {
 	Sent     uint64 // handed to the network
 	Lost     uint64 // passed the gate, but the network did not take it
-	Stripped uint64 // telephone events that came while the gate was open
+	Stripped uint64 // keys that came while the gate was open: events, or tones in the speech
 	FirstAt  time.Time
 	LastAt   time.Time // of what was sent; zero if nothing was
 	// Codec and PayloadType are those of what was sent last.
@@ -83,12 +93,15 @@ func (t *Tap) offer(now time.Time, h *heard) {
 	for ; t != nil; t = t.next {
 		switch {
 		case t.gate == nil:
-		case h.what == event:
+		case h.what == event, h.key:
 			if t.gate.Passing() {
 				t.stripped.Add(1)
 			}
+			t.leaveOut(h)
 		case t.gate.enter():
 			t.pass(now, h)
+		case !t.cut.Load():
+			t.cut.Store(true)
 		}
 	}
 }
@@ -105,7 +118,12 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		return
 	}
 	defer t.busy.Store(false)
-	n := copy(build(h.scratch[:], h.marker, h.codec.static(h.pt), h.seq, h.ts, t.ssrc), h.payload)
+	seq, ts, marker, ok := t.place(now, h)
+	if !ok {
+		t.lost.Add(uint64(len(t.sinks)))
+		return
+	}
+	n := copy(build(h.scratch[:], marker, h.codec.static(h.pt), seq, ts, t.ssrc), h.payload)
 	for _, sink := range t.sinks {
 		if !sink.Send(h.scratch[:headerSize+n]) {
 			t.lost.Add(1)
@@ -118,5 +136,49 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		at := now.UnixNano()
 		t.first.CompareAndSwap(0, at)
 		t.last.Store(at)
+	}
+}
+
+// place gives a packet its place among the copies. Not ok: it is from before the
+// last time that something was left out, where its place is taken.
+func (t *Tap) place(now time.Time, h *heard) (seq uint16, ts uint32, marker, ok bool) {
+	o := &t.line
+	if t.agreed == nil || h.far != nil && h.far.rate != t.agreed.rate {
+		t.agreed = h.far
+	}
+	from := origin{ssrc: h.ssrc, to: t.agreed}
+	cut := t.cut.Swap(false)
+	switch {
+	case o.at.IsZero():
+		o.seq, o.ts = h.seq-1, h.ts
+	case cut && from == o.origin && t.goesOn(now, h):
+		o.seqShift, o.top, o.span = o.seq+1-h.seq, h.seq, 0
+		o.sent(now, o.seq+1, h.ts+o.tsShift, h.length())
+		return o.seq, o.ts, true, true
+	case cut:
+		o.origin = origin{}
+	}
+	return o.place(now, from, &h.packet, h.length())
+}
+
+// goesOn reports whether the source kept its numbers while nothing was copied:
+// its timestamps tell better than our clock how long that was.
+func (t *Tap) goesOn(now time.Time, h *heard) bool {
+	o, clock := &t.line, h.far.clock()
+	drift := int32(h.ts + o.tsShift - o.turn(now, clock))
+	step := int16(h.seq - o.top)
+	return step > 0 && step <= maxDropout && drift >= -int32(clock) && drift <= int32(clock)
+}
+
+// leaveOut closes the gap that a packet which is not copied would leave: the
+// next one takes its number.
+func (t *Tap) leaveOut(h *heard) {
+	if !t.busy.CompareAndSwap(false, true) {
+		return
+	}
+	defer t.busy.Store(false)
+	if o := &t.line; o.origin.to != nil && h.ssrc == o.origin.ssrc && h.seq == o.top+1 {
+		o.top++
+		o.seqShift--
 	}
 }

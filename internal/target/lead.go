@@ -111,3 +111,18 @@ func plainHost(host string) string {
 	}
 	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
+
+// Split returns the user of a sip or sips URI, as it is written, and its host with
+// the port if it has one; of a tel URI the number, and no address.
+func Split(text string) (user, address string, ok bool) {
+	if scheme, number, _ := strings.Cut(text, ":"); strings.EqualFold(scheme, "tel") {
+		number, _, _ = strings.Cut(number, ";")
+		return number, "", number != "" && len(text) <= maxLead && printable(text)
+	}
+	u, ok := parseLead(text)
+	if !ok {
+		return "", "", false
+	}
+	_, user, _ = strings.Cut(u.before, ":")
+	return strings.TrimSuffix(user, "@"), u.address, true
+}
