@@ -2,6 +2,7 @@ package call
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,6 +69,7 @@ type house struct {
 	log      *lockedBuffer
 	lines    chan *phone.Line // what desks picked up
 	halt     func()           // ends every call, as the end of the gateway does
+	id       string           // a Call-ID of the call; empty: made of the test's name
 }
 
 type lockedBuffer struct {
@@ -234,7 +236,7 @@ func (h *house) dial(called string) *phone.Line {
 	return line
 }
 
-func (h *house) callID() string { return h.t.Name() + "@caller.example" }
+func (h *house) callID() string { return cmp.Or(h.id, h.t.Name()+"@caller.example") }
 
 // agree dials, hears the notice and presses the yes.
 func (h *house) agree() *phone.Line {

@@ -16,7 +16,7 @@ import (
 // replaces names the dialog of the agent as the gateway knows it.
 func (o *office) replaces() string {
 	_, tag, _ := strings.Cut(o.invite.header("From"), ";tag=")
-	return fmt.Sprintf("Replaces: %s;to-tag=%s;from-tag=a\r\n", o.invite.header("Call-ID"), tag)
+	return fmt.Sprintf("Replaces: %s;to-tag=%s;from-tag=%s\r\n", o.invite.header("Call-ID"), tag, o.tag)
 }
 
 func TestAnotherAgentTakesTheCallOver(t *testing.T) {
