@@ -53,9 +53,6 @@ type Invite struct {
 	// unless they are reliable, in the order in which they came, one at a time, on Dial's goroutine.
 	// The session description is nil if there is none.
 	Progress func(code int, sdp []byte)
-	// Heard gets the address that a response came from, for every provisional one
-	// but 100 and the 2xx, before Progress does and before Dial returns; may be nil.
-	Heard func(from netip.Addr)
 	// InDialog is what the far end may do once it has answered.
 	InDialog InDialog
 }
@@ -67,6 +64,10 @@ type Extensions struct {
 	// Reliable says whether the far end may, or must, make its provisional
 	// responses reliable. Those that are get their PRACK in any case.
 	Reliable Reliable
+	// Heard gets the address that a response came from, for every provisional one
+	// but 100 and the 2xx, before Progress does and before Dial returns: media of
+	// a far end behind a NAT comes from there. It may be nil.
+	Heard func(from netip.Addr)
 }
 
 const (
@@ -227,11 +228,11 @@ func (d *dialing) progress(res *siplib.Response) {
 // heardFrom tells where a response came from.
 func (d *dialing) heardFrom(res *siplib.Response) {
 	source, err := netip.ParseAddrPort(res.Source())
-	if err != nil || d.invite.Heard == nil {
+	if err != nil || d.invite.Extensions.Heard == nil {
 		return
 	}
 	defer d.e.guard("reporting a source", nil)
-	d.invite.Heard(source.Addr().Unmap())
+	d.invite.Extensions.Heard(source.Addr().Unmap())
 }
 
 // answered makes the leg of the first 2xx.

@@ -92,10 +92,9 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 		Target: t.URI(), Called: c.route.to, Caller: told.caller, Present: told.present, Offer: offer,
 		FirstResponse: firstResponse, Answer: c.route.carrier.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.passProgress(ctx, in, code, body) },
-		Heard:    func(from netip.Addr) { c.calleeHeard(ctx, from) },
 		CallID:   callID, InDialog: c.inDialog(c.asked, callID),
 		Auth: credentials(t.Target), TLS: clientTLS(t.Target, t.ServerName()),
-		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
+		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported, Heard: func(from netip.Addr) { c.calleeHeard(ctx, from) }},
 	})
 	if err != nil {
 		return err
