@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	siplib "github.com/emiago/sipgo/sip"
@@ -63,6 +64,10 @@ type Extensions struct {
 	// Reliable says whether the far end may, or must, make its provisional
 	// responses reliable. Those that are get their PRACK in any case.
 	Reliable Reliable
+	// Heard gets the address that a response came from, for every provisional one
+	// but 100 and the 2xx, before Progress does and before Dial returns: media of
+	// a far end behind a NAT comes from there. It may be nil.
+	Heard func(from netip.Addr)
 }
 
 const (
@@ -209,15 +214,30 @@ func (d *dialing) run(ctx context.Context) (*Leg, error) {
 
 // progress passes on a provisional response; a panic in there is survived.
 func (d *dialing) progress(res *siplib.Response) {
-	if !d.received(res) || d.invite.Progress == nil {
+	if !d.received(res) {
+		return
+	}
+	d.heardFrom(res)
+	if d.invite.Progress == nil {
 		return
 	}
 	defer d.e.guard("reporting progress", nil)
 	d.invite.Progress(res.StatusCode, sdpOf(res))
 }
 
+// heardFrom tells where a response came from.
+func (d *dialing) heardFrom(res *siplib.Response) {
+	source, err := netip.ParseAddrPort(res.Source())
+	if err != nil || d.invite.Extensions.Heard == nil {
+		return
+	}
+	defer d.e.guard("reporting a source", nil)
+	d.invite.Extensions.Heard(source.Addr().Unmap())
+}
+
 // answered makes the leg of the first 2xx.
 func (d *dialing) answered(ctx context.Context, res *siplib.Response) (*Leg, error) {
+	d.heardFrom(res)
 	leg := d.legOf(res)
 	d.settle()
 	d.won = &fork{dialog: leg.dialog}

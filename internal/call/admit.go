@@ -102,10 +102,16 @@ func (s *Service) admit(in *sip.Incoming, j journey) (*Call, *refusal) {
 	if refused := s.enter(c, j.trunk.MaxCalls); refused != nil {
 		return nil, refused
 	}
+	admitted := false
+	defer func() { // by a panic, too, which ends in package sip
+		if !admitted {
+			s.leave(c)
+		}
+	}()
 	if refused := c.takePorts(offer, in); refused != nil {
-		s.leave(c)
 		return nil, refused
 	}
+	admitted = true
 	s.Metrics.Invite(c.route.trunk.Name, "100", "admitted")
 	s.Metrics.CallStarted(c.route.trunk.Name)
 	c.publish()

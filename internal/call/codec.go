@@ -31,14 +31,20 @@ func codecOf(c sdp.Codec) media.Codec {
 func lawsOf(names []string) []sdp.Codec {
 	var list []sdp.Codec
 	for _, c := range []sdp.Codec{sdp.PCMA(), sdp.PCMU(), sdp.G722(), sdp.Opus()} {
-		if len(names) == 0 && codecOf(c).ConvertsTo(media.PCMA) || slices.Contains(names, c.Name) {
+		if len(names) == 0 && codecOf(c).ConvertsTo(media.PCMA) || listed(names, c) >= 0 {
 			list = append(list, c)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b sdp.Codec) int {
-		return slices.Index(names, a.Name) - slices.Index(names, b.Name)
+		return listed(names, a) - listed(names, b)
 	})
 	return append(list, sdp.Event8000())
+}
+
+// listed is where a codec stands in a list of names, which are compared without
+// case (RFC 8866 section 6.6); -1: nowhere.
+func listed(names []string, c sdp.Codec) int {
+	return slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, c.Name) })
 }
 
 // choices are what p may agree to when it offers, best first; within a list its
@@ -106,6 +112,7 @@ func (p *party) answerTo(offer *sdp.Session) (answer *sdp.Session, agreed sdp.Ag
 	if p.choices != nil {
 		tiers = p.choices(offered)
 	}
+	err = sdp.ErrNoCommonCodec // without a tier
 	for _, supported := range tiers {
 		if p.described == nil {
 			answer, agreed, err = sdp.NewAnswer(offer, local, supported)
@@ -136,7 +143,7 @@ func (p *party) offer(other *party, allowed []string, more ...sdp.Codec) []byte 
 		add(sdp.PCMU())
 	}
 	for _, c := range other.offered {
-		if !c.IsEvent() && c.Name != "CN" && (len(allowed) == 0 || slices.Contains(allowed, c.Name)) {
+		if !c.IsEvent() && c.Name != "CN" && (len(allowed) == 0 || listed(allowed, c) >= 0) {
 			add(c)
 		}
 	}

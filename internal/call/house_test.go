@@ -2,6 +2,7 @@ package call
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,16 +58,18 @@ type house struct {
 	desks     []sdp.Codec                                // of the desks
 	ring      []func(ctx context.Context, r *phone.Ring) // of each target in turn; nil: nobody listens
 
-	svc     *Service
-	journal *Journal
-	library *prompts.Library
-	notice  *prompts.Notice
-	offer   func(*sdp.Session) // changes what a wire offers; nil: nothing
-	caller  *phone.Phone
-	trunk   *sip.Endpoint
-	log     *lockedBuffer
-	lines   chan *phone.Line // what desks picked up
-	halt    func()           // ends every call, as the end of the gateway does
+	svc      *Service
+	journal  *Journal
+	library  *prompts.Library
+	notice   *prompts.Notice
+	offer    func(*sdp.Session) // changes what a wire offers; nil: nothing
+	caller   *phone.Phone
+	trunk    *sip.Endpoint
+	platform *sip.Endpoint
+	log      *lockedBuffer
+	lines    chan *phone.Line // what desks picked up
+	halt     func()           // ends every call, as the end of the gateway does
+	id       string           // a Call-ID of the call; empty: made of the test's name
 }
 
 type lockedBuffer struct {
@@ -166,12 +169,12 @@ func (h *house) build() {
 	set := metrics.New("test")
 	h.journal = NewJournal(JournalConfig{Store: h.store, Name: "gw-test/run", Timeout: h.storeFor, Metrics: set, Log: log})
 	trunk, platform := h.endpoint(log), h.endpoint(log)
-	h.trunk = trunk
+	h.trunk, h.platform = trunk, platform
 	ports := [2]*media.Ports{}
 	for i := range ports {
 		ports[i] = media.NewPorts(media.PortsConfig{Addr: loopback(), Rest: time.Millisecond})
 	}
-	h.svc = New(Config{Node: "gw-test", Plan: plan, Platform: platform, TrunkPorts: ports[0], PlatformPorts: ports[1],
+	h.svc = New(Config{Node: "gw-test", Plan: plan, Platform: platform, Trunk: trunk, TrunkPorts: ports[0], PlatformPorts: ports[1],
 		Store: h.store, Journal: h.journal, StoreTimeout: h.storeFor, Metrics: set, Log: log, Now: time.Now})
 	t.Cleanup(func() { // after the last call
 		for _, p := range ports {
@@ -206,7 +209,7 @@ func (h *house) serve(trunk, platform *sip.Endpoint) {
 	h.halt = endCalls
 	face(platform, func(_ context.Context, in *sip.Incoming) {
 		if !h.svc.Replace(calls, in) {
-			in.Reject(403, "No calls here")
+			h.svc.ServeOutbound(calls, in)
 		}
 	})
 	face(trunk, func(_ context.Context, in *sip.Incoming) { h.svc.Serve(calls, in) })
@@ -233,7 +236,7 @@ func (h *house) dial(called string) *phone.Line {
 	return line
 }
 
-func (h *house) callID() string { return h.t.Name() + "@caller.example" }
+func (h *house) callID() string { return cmp.Or(h.id, h.t.Name()+"@caller.example") }
 
 // agree dials, hears the notice and presses the yes.
 func (h *house) agree() *phone.Line {

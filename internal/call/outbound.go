@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"consentgw/consent"
 	"consentgw/internal/sdp"
@@ -93,7 +94,7 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 		Progress: func(code int, body []byte) { c.passProgress(ctx, in, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.asked, callID),
 		Auth: credentials(t.Target), TLS: clientTLS(t.Target, t.ServerName()),
-		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
+		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported, Heard: func(from netip.Addr) { c.calleeHeard(ctx, from) }},
 	})
 	if err != nil {
 		return err
@@ -103,6 +104,14 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 		return errors.Join(e, err)
 	}
 	return nil
+}
+
+// calleeHeard notes from where else than SDP says media of the callee may come, if
+// its trunk is behind a NAT: from where its signalling comes.
+func (c *Call) calleeHeard(ctx context.Context, from netip.Addr) {
+	if c.route.trunk.NAT {
+		c.do(ctx, func() { c.asked.signalled = from })
+	}
 }
 
 // passProgress lets the agent hear how far the call has come: that it rings, or

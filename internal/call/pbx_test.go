@@ -151,6 +151,11 @@ func (p *pbx) asks(invite message, method, tag, headers, body string) {
 // invites sends an INVITE of its own to the platform's side of the gateway, and
 // returns the final response, acknowledged.
 func (p *pbx) invites(headers, body string) message {
+	return p.calls("gw", fmt.Sprintf("own-%d@pbx", p.seq+1), headers, body)
+}
+
+// calls does so with a number and a Call-ID.
+func (p *pbx) calls(number, callID, headers, body string) message {
 	p.seq++
 	to := p.h.svc.Platform.Addrs()[0].AddrPort
 	send := func(method, tag, body string) {
@@ -158,8 +163,8 @@ func (p *pbx) invites(headers, body string) message {
 		if body != "" {
 			kind = "Content-Type: application/sdp\r\n"
 		}
-		text := fmt.Sprintf("%s sip:gw@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK-own-%d%s\r\nMax-Forwards: 70\r\nFrom: <sip:b@%s>;tag=own%d\r\nTo: <sip:gw@%s>%s\r\nCall-ID: own-%d@pbx\r\nCSeq: 1 %s\r\nContact: <sip:b@%s>\r\n%s%sContent-Length: %d\r\n\r\n%s",
-			method, to, p.LocalAddr(), p.seq, tag, p.LocalAddr(), p.seq, to, tag, p.seq, method, p.LocalAddr(), headers, kind, len(body), body)
+		text := fmt.Sprintf("%s sip:%s@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK-own-%d%s\r\nMax-Forwards: 70\r\nFrom: <sip:b@%s>;tag=own%d\r\nTo: <sip:%s@%s>%s\r\nCall-ID: %s\r\nCSeq: 1 %s\r\nContact: <sip:b@%s>\r\n%s%sContent-Length: %d\r\n\r\n%s",
+			method, number, to, p.LocalAddr(), p.seq, tag, p.LocalAddr(), p.seq, number, to, tag, callID, method, p.LocalAddr(), headers, kind, len(body), body)
 		_, err := p.WriteToUDPAddrPort([]byte(text), to)
 		require.NoError(p.h.t, err)
 	}

@@ -27,7 +27,7 @@ type presented struct {
 // wish (RFC 3325 section 7). Nothing names the hosts of the trunk, except
 // X-CID.
 func (c *Call) present(t config.Target) presented {
-	who, platform := &c.route.caller, c.route.platform.Platform
+	who, number, platform := c.remote()
 	p := presented{present: sip.Presentation{FromHost: t.FromHost, RequestHost: t.Host,
 		SessionID: cmp.Or(who.session, c.rec.Call.Signalled.Sessions.Gateway)}}
 	host := cmp.Or(t.FromHost, hostOf(c.agent.local.Addr))
@@ -35,11 +35,11 @@ func (c *Call) present(t config.Target) presented {
 	if who.withheld {
 		p.present.FromHost = cmp.Or(t.FromHost, nobody)
 	} else {
-		p.caller = c.route.from
+		p.caller = number
 	}
 	if told := !who.withheld || trusted; told {
-		if who.source == consent.SourceAsserted && c.route.from != "" {
-			p.present.Asserted = []string{headers.URI(c.route.from, host)}
+		if who.source == consent.SourceAsserted && number != "" {
+			p.present.Asserted = []string{headers.URI(number, host)}
 		}
 		for _, passport := range who.passports {
 			if passport.Value != "" {
@@ -54,6 +54,21 @@ func (c *Call) present(t config.Target) presented {
 	p.headers = append(p.headers, written(c.route.passed)...)
 	p.headers = append(p.headers, written(headers.History(platform.PassHeaders, who.turns, host))...)
 	return p
+}
+
+// remote is who is on the trunk and how the platform knows the number, and the
+// platform. Of an outbound call that is the callee: a platform learns of it when
+// the call is transferred.
+func (c *Call) remote() (*identity, string, config.Platform) {
+	platform := c.route.platform.Platform
+	if c.route.carrier == nil {
+		return &c.route.caller, c.route.from, platform
+	}
+	who := identity{number: c.rec.Call.Called}
+	if c.asked.leg != nil {
+		who.session = c.asked.leg.SessionID()
+	}
+	return &who, who.number, platform
 }
 
 // presentToTrunk says to a target of the trunk who calls, and nothing else: a

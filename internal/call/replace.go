@@ -86,6 +86,8 @@ func replaceReason(code int) string {
 	switch code {
 	case 403:
 		return "Not a target of this platform"
+	case 480:
+		return "The agent is not connected yet"
 	case 481:
 		return "Call/Transaction Does Not Exist"
 	case 486:
@@ -107,8 +109,10 @@ func (c *Call) admitReplacement(in *sip.Incoming, leg *sip.Leg, earlyOnly bool) 
 	switch {
 	case !known:
 		return nil, 403
-	case !c.connected() || c.agent.leg != leg:
+	case c.agent.leg != leg:
 		return nil, 481
+	case !c.connected():
+		return nil, 480
 	case !c.mayTransfer(c.agent):
 		return nil, 603
 	case earlyOnly:

@@ -16,7 +16,7 @@ import (
 // replaces names the dialog of the agent as the gateway knows it.
 func (o *office) replaces() string {
 	_, tag, _ := strings.Cut(o.invite.header("From"), ";tag=")
-	return fmt.Sprintf("Replaces: %s;to-tag=%s;from-tag=a\r\n", o.invite.header("Call-ID"), tag)
+	return fmt.Sprintf("Replaces: %s;to-tag=%s;from-tag=%s\r\n", o.invite.header("Call-ID"), tag, o.tag)
 }
 
 func TestAnotherAgentTakesTheCallOver(t *testing.T) {
@@ -55,13 +55,13 @@ func TestACallIsTakenOverByNobodyButThePlatform(t *testing.T) {
 	require.NoError(t, stranger.SetReadDeadline(deadline))
 	other := &pbx{UDPConn: stranger, h: o.house, seen: map[string]bool{}, seq: 100}
 	for want, m := range map[string]message{
-		"403 Not a target of this platform":   other.invites(o.replaces(), describes(o.media)),
-		"481 Call/Transaction Does Not Exist": o.invites("Replaces: x;to-tag=1;from-tag=2\r\n", describes(o.media)),
-		"486 Answered already":                o.invites(strings.Replace(o.replaces(), "\r\n", ";early-only\r\n", 1), describes(o.media)),
-		"400 Malformed Replaces":              o.invites("Replaces: nothing\r\n", describes(o.media)),
-		"488 No common codec":                 o.invites(o.replaces(), "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n"),
-		"400 Malformed SDP":                   o.invites(o.replaces(), "v=0\r\nm=audio\r\n"),
-		"403 No calls here":                   o.invites("", describes(o.media)),
+		"403 Not a target of this platform":        other.invites(o.replaces(), describes(o.media)),
+		"481 Call/Transaction Does Not Exist":      o.invites("Replaces: x;to-tag=1;from-tag=2\r\n", describes(o.media)),
+		"486 Answered already":                     o.invites(strings.Replace(o.replaces(), "\r\n", ";early-only\r\n", 1), describes(o.media)),
+		"400 Malformed Replaces":                   o.invites("Replaces: nothing\r\n", describes(o.media)),
+		"488 No common codec":                      o.invites(o.replaces(), "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n"),
+		"400 Malformed SDP":                        o.invites(o.replaces(), "v=0\r\nm=audio\r\n"),
+		"403 No calls are taken from this address": o.invites("", describes(o.media)),
 	} {
 		assert.Contains(t, m.text, "SIP/2.0 "+want)
 	}

@@ -21,22 +21,16 @@ type office struct {
 	tape   *memory
 	line   *phone.Line // the caller's
 	invite message     // of the agent
+	tag    string      // of the agent in that dialog
 	rung   chan map[string]string
 }
 
 func newOffice(t *testing.T, prepare ...func(*office)) *office {
-	o := &office{house: newHouse(t), tape: newMemory(), rung: make(chan map[string]string, 8)}
+	o := &office{house: newHouse(t), tape: newMemory(), rung: make(chan map[string]string, 8), tag: "a"}
 	o.pbx = o.house.pbx()
 	o.cfg.Platforms[0].Transfers.By = []string{"agent"}
 	o.records(Recorder{Name: "archive", Open: o.tape.open})
-	o.ring = []func(context.Context, *phone.Ring){func(ctx context.Context, r *phone.Ring) {
-		headers := map[string]string{"called": r.Called()}
-		for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Recording", "Replaces", "Require", "Referred-By"} {
-			headers[name] = strings.Join(r.Header(name), ",")
-		}
-		o.rung <- headers
-		o.pick(ctx, r)
-	}}
+	o.ring = []func(context.Context, *phone.Ring){o.reports}
 	for _, f := range prepare {
 		f(o)
 	}
@@ -49,6 +43,16 @@ func newOffice(t *testing.T, prepare ...func(*office)) *office {
 	return o
 }
 
+// reports is a desk that tells what its INVITE said and picks up.
+func (o *office) reports(ctx context.Context, r *phone.Ring) {
+	headers := map[string]string{"called": r.Called()}
+	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Recording", "Replaces", "Require", "Referred-By", "From"} {
+		headers[name] = strings.Join(r.Header(name), ",")
+	}
+	o.rung <- headers
+	o.pick(ctx, r)
+}
+
 // desk is the place to transfer to.
 func (o *office) desk(user string) string {
 	targets := o.cfg.Platforms[0].Targets
@@ -59,7 +63,7 @@ func (o *office) desk(user string) string {
 
 // refers sends a REFER and returns the status line of the answer.
 func (o *office) refers(to string) string {
-	o.asks(o.invite, "REFER", "a", "Refer-To: <"+to+">\r\nReferred-By: <sip:agent@center.example>\r\n", "")
+	o.asks(o.invite, "REFER", o.tag, "Refer-To: <"+to+">\r\nReferred-By: <sip:agent@center.example>\r\n", "")
 	status, _, _ := strings.Cut(o.reads("SIP/2.0 ").text, "\r\n")
 	return status
 }
@@ -80,8 +84,9 @@ func (o *office) told(status string) {
 	}
 }
 
-// transferred checks the call after its transfer to the desk.
-func (o *office) transferred() {
+// transferred checks the call after its transfer to the desk, and returns what
+// the desk was told.
+func (o *office) transferred() map[string]string {
 	t := o.t
 	headers, agent := <-o.rung, o.agent()
 	assert.Equal(t, "granted", headers["X-Consent-Status"])
@@ -107,6 +112,7 @@ func (o *office) transferred() {
 	for _, e := range end.History {
 		assert.NotContains(t, e.Text, "5550", "numbers are not for the history")
 	}
+	return headers
 }
 
 func TestAnAgentTransfersTheCallAndTheConsentGoesWithIt(t *testing.T) {

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -128,4 +129,30 @@ func TestAReloadChangesWhoIsProbed(t *testing.T) {
 	p.targetIs("1")
 	p.dials([]string{"+31305550123"})
 	p.picksUp(0)
+}
+
+// The targets of a trunk are where outbound calls go: they are watched like those
+// of a platform.
+func TestTheTargetsOfATrunkAreProbedAsWell(t *testing.T) {
+	t.Parallel()
+	p := probed(t, config.OptionsPing{DownAfter: 1, UpAfter: 1})
+	p.cfg.Platforms[0].Options.Every = 0
+	p.cfg.Trunks[0].Options = config.OptionsPing{Every: 100 * time.Millisecond, DownAfter: 1, UpAfter: 1}
+	p.aDesk(0)
+	p.home(0).options.Store(503)
+	p.start(nil)
+	down := []string{"trunk carrier"}
+	for !slices.Equal(p.degraded(), down) {
+		p.pause(20 * time.Millisecond)
+	}
+	_, body := p.request(http.MethodGet, "/metrics")
+	require.Contains(t, string(body), fmt.Sprintf("consentgw_target_up{platform=\"carrier\",target=%q} 0", p.homes[0].uri()))
+	p.agentDials([]string{homeNumber})
+	p.isRefused([]string{"480"})
+	p.homes[0].options.Store(200)
+	for len(p.degraded()) > 0 {
+		p.pause(20 * time.Millisecond)
+	}
+	p.agentDials([]string{homeNumber})
+	p.calleeAnswers(0)
 }

@@ -30,7 +30,7 @@ func (r *Recording) describe(sending bool) *sdp.Session {
 	// Even whoever sees two recorders of one call cannot tell by o= that they are.
 	s := &sdp.Session{ID: binary.BigEndian.Uint64(r.id[8:]) >> 2, Version: version}
 	for _, st := range r.streams {
-		local := st.outlet.Local()
+		local := r.cfg.Ports.Public(st.outlet.Local())
 		s.Addr = local.Addr()
 		direction := sdp.Inactive
 		if sending {

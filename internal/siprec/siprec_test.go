@@ -3,6 +3,7 @@ package siprec_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,6 +73,26 @@ func TestARecordingFromInvitationToGoodbye(t *testing.T) {
 		require.NoError(t, errors.Join(err, f.Close()))
 		require.Len(t, audio.PCM, 20*160)
 	}
+}
+
+// Behind a NAT the recorder is told what it can reach, not what we bind.
+func TestARecorderIsToldTheAddressThatIsAdvertised(t *testing.T) {
+	r := newRig(t)
+	public := netip.MustParseAddr("127.0.0.7")
+	ports := media.NewPorts(media.PortsConfig{Addr: loopback(), Public: public})
+	t.Cleanup(func() { require.NoError(t, ports.Close()) })
+	cfg := r.config()
+	cfg.Ports = ports
+	recording := r.record(cfg)
+	s := r.session(0)
+	offer := s.Offers()[0]
+	require.Equal(t, public, offer.Addr)
+	require.Len(t, offer.Media, 2)
+	for _, m := range offer.Media {
+		require.Equal(t, public, m.Addr)
+	}
+	recording.Close()
+	r.over(s)
 }
 
 // findFolder is where a session wrote.
