@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"consentgw/internal/config"
 	"context"
 	"errors"
 	"strings"
@@ -33,6 +34,22 @@ func (p *actor) partyVerbs() map[string]func([]string) {
 		},
 		"agent prefers PREFERENCE from now on": func(a []string) {
 			p.must(p.arrival.line.Change(p.ctx, true, preference(a[0])))
+		},
+		"a tone sounds for PARTY": func(a []string) {
+			p.cfg.Policies[0].Tone = config.Tone{Every: 500 * time.Millisecond, HeardBy: a[0]}
+		},
+		"the tone is recorded":          func([]string) { p.cfg.Policies[0].Tone.Recorded = true },
+		"caller hears the tone":         func([]string) { p.hearsTone(p.phone) },
+		"agent hears the tone":          func([]string) { p.hearsTone(p.arrival.line) },
+		"expect no tone for the caller": func([]string) { require.False(p.t, toned(p.phone.Received())) },
+		"expect no tone for the agent":  func([]string) { require.False(p.t, toned(p.arrival.line.Received())) },
+		"expect the tone recorded": func([]string) {
+			require.True(p.t, toned(p.recorder.Caller(0)))
+			require.True(p.t, toned(p.recorder.Agent(0)))
+		},
+		"expect no tone recorded": func([]string) {
+			require.False(p.t, toned(p.recorder.Caller(0)))
+			require.False(p.t, toned(p.recorder.Agent(0)))
 		},
 		"caller is record-aware":            func([]string) { p.aware = true },
 		"agent is record-aware":             func([]string) { p.aDesk(0).aware = true },
@@ -107,4 +124,19 @@ func (p *actor) expectPartyTold(line *phone.Line, want string) {
 	for i := range told {
 		require.False(p.t, told[i].At.Before(at[i]), "told %s before it was so", told[i].State)
 	}
+}
+
+// toned reports whether some 60 ms hold the tone of a recorder, loud enough to be
+// heard beside the speech.
+func toned(packets []phone.Packet) bool {
+	for i := 0; i+3 <= len(packets); i++ {
+		if pitch(packets[i:i+3], 1400) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *actor) hearsTone(line *phone.Line) {
+	p.must(line.Until(p.ctx, func(packets []phone.Packet, _ []byte) bool { return toned(packets) }))
 }
