@@ -184,9 +184,7 @@ type info struct {
 // agent, in order, until the call ends.
 func (c *Call) passKeys() {
 	agent, onward := c.agent, c.asked.pressed.onward
-	for len(onward) > 0 {
-		<-onward // pressed before there was an agent
-	}
+	discard(onward) // pressed before there was this agent
 	c.beside(func() {
 		for {
 			select {
@@ -197,6 +195,18 @@ func (c *Call) passKeys() {
 			}
 		}
 	})
+}
+
+// discard empties a channel without ever waiting: the agent before may take from
+// it as well, until its goroutine has seen that it is to end.
+func discard(onward <-chan info) {
+	for {
+		select {
+		case <-onward:
+		default:
+			return
+		}
+	}
 }
 
 // infoWait bounds how long one party waits for the other's answer to an INFO.
