@@ -107,6 +107,7 @@ tone() { # tone NAME HERTZ SECONDS VOLUME PAUSE
 }
 tone ringback 425 1 0.0696 4 || failed=1
 tone waiting 600 0.24 0.0349 2 || failed=1
+tone beep 1400 0.2 0.0696 0.04 || failed=1
 [ "$failed" = 0 ]
 $check && exit 0
 

@@ -23,6 +23,10 @@ type Body struct {
 type Change struct {
 	// Offer is our session description. In an UPDATE it may be missing.
 	Offer []byte
+	// Describe makes the offer in place of Offer if it is not nil: when no other
+	// exchange is in progress any more, and anew for every try. So nothing that the
+	// far end asked for meanwhile is undone by it.
+	Describe func() (offer []byte, err error)
 	// Body is sent in place of Offer if it has bytes; the answer is the
 	// session description of the response.
 	Body Body
@@ -90,7 +94,20 @@ func appendHeaders(msg siplib.Message, headers []Header) {
 }
 
 // offers says whether the change begins an exchange of session descriptions.
-func (c *Change) offers() bool { return len(c.Offer) > 0 || len(c.Body.Bytes) > 0 }
+func (c *Change) offers() bool {
+	return len(c.Offer) > 0 || len(c.Body.Bytes) > 0 || c.Describe != nil
+}
+
+// describe makes the offer, if that was left until now.
+func (c *Change) describe() (err error) {
+	if c.Describe == nil {
+		return nil
+	}
+	if c.Offer, err = c.Describe(); err == nil && len(c.Offer) == 0 {
+		err = errors.New("sip: a description without a byte")
+	}
+	return err
+}
 
 // Reinvite offers a new session description within the dialog and returns the
 // far end's answer. If both sides offer at the same time the far end refuses

@@ -40,7 +40,7 @@ func (i *Invite) supported(t SessionTimer) []string {
 	if t.on() {
 		tags = append(tags, "timer")
 	}
-	return tags
+	return append(tags, i.Extensions.Supported...)
 }
 
 func (i *Invite) required() []string {

@@ -61,6 +61,8 @@ type Invite struct {
 type Extensions struct {
 	// Require names extensions that the far end must support.
 	Require []string
+	// Supported names more extensions that the caller of Dial takes care of.
+	Supported []string
 	// Reliable says whether the far end may, or must, make its provisional
 	// responses reliable. Those that are get their PRACK in any case.
 	Reliable Reliable
@@ -94,7 +96,7 @@ func (i *Invite) prepare() (target, error) {
 		return t, errors.New("sip: the credentials hold a control character")
 	}
 	for _, err := range []error{
-		checkHeaders(i.Headers), i.Body.check(), checkTags(i.Extensions.Require), i.Present.check(),
+		checkHeaders(i.Headers), i.Body.check(), checkTags(i.Extensions.Require), checkTags(i.Extensions.Supported), i.Present.check(),
 	} {
 		if err != nil {
 			return t, err

@@ -55,6 +55,7 @@ func (in *Incoming) earlyLeg() *Leg {
 	leg := newLeg(in.serverDialog(), "", in.earlyPolicy.InDialog)
 	leg.remoteSeq, leg.sdp = int64(in.req.CSeq().SeqNo), in.Offer()
 	leg.noteAllow(in.req)
+	leg.supported = optionTags(in.req, "Supported")
 	if leg.sdp != nil {
 		leg.pending = asked
 	}
@@ -141,6 +142,7 @@ func (d *dialing) legOf(res *siplib.Response) *Leg {
 	leg.noteAllow(res)
 	leg.dialog.heard(res)
 	leg.mu.Lock()
+	leg.supported = optionTags(res, "Supported")
 	// After a reliable answer the 2xx should have none, or the same. Some
 	// change their mind all the same: they are believed, unless both sides have
 	// agreed on something else meanwhile.

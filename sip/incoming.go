@@ -153,6 +153,9 @@ func (in *Incoming) Caller() string { return callerOf(in.req) }
 // its long or compact form, and so may the caller have sent it.
 func (in *Incoming) Header(name string) []string { return headerValues(in.req, name) }
 
+// Supports reports whether the caller names an extension as supported.
+func (in *Incoming) Supports(tag string) bool { return supports(in.req, tag) }
+
 // Offer is the caller's session description, nil if it sent none: the body if
 // it is SDP, or the SDP part of a multipart body.
 func (in *Incoming) Offer() []byte { return sdpOf(in.req) }

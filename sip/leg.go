@@ -72,7 +72,8 @@ type agreement struct {
 	handle      InDialog
 	sdp, local  []byte // the session descriptions in force, the far end's and ours
 	pending     pending
-	peerUpdates bool // the far end takes UPDATE
+	peerUpdates bool     // the far end takes UPDATE
+	supported   []string // extensions that the far end named when the dialog began
 	clock       sessionClock
 	reliables   *reliables // of the INVITE that we answer, nil if there was none
 	referrals   referrals
@@ -115,6 +116,14 @@ func (l *Leg) setAnswered(sdp []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.local = sdp
+}
+
+// Supports reports whether the far end named an extension as supported in the
+// INVITE or the 2xx that began the dialog.
+func (l *Leg) Supports(tag string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.supported, func(t string) bool { return strings.EqualFold(t, tag) })
 }
 
 // noteAllow keeps whether the far end takes UPDATE (RFC 3311 section 4).

@@ -15,6 +15,9 @@ func (l *Leg) reinvite(ctx context.Context, c Change) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if err := c.describe(); err != nil {
+		return nil, err
+	}
 	e := l.dialog.e
 	if !e.enter(serving, &e.sends) {
 		return nil, ErrNotServing

@@ -45,6 +45,9 @@ func (l *Leg) update(ctx context.Context, c Change) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if err := c.describe(); err != nil {
+		return nil, err
+	}
 	e := l.dialog.e
 	if !e.enter(serving) {
 		return nil, ErrNotServing

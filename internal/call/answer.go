@@ -37,6 +37,8 @@ func (c *Call) answer(ctx context.Context, in *sip.Incoming) error {
 // pickUp answers the INVITE of p and serves the inbox until that is acknowledged:
 // it may take as long as packets get lost, and the API does not wait for it.
 func (c *Call) pickUp(ctx context.Context, in *sip.Incoming, p *party, headers ...sip.Header) (leg *sip.Leg, err error) {
+	p.indication.aware = in.Supports(recordAware)
+	c.annotate(p)
 	described, dialog := p.described, c.inDialog(p, in.CallID())
 	p.dialog = in.CallID()
 	done := make(chan struct{})
@@ -123,6 +125,7 @@ func (c *Call) renegotiate(p *party, body []byte) ([]byte, error) {
 	if err := c.change(p, func() error { return p.accept(offer) }); err != nil {
 		return nil, err
 	}
+	c.annotate(p)
 	return p.described, nil
 }
 
@@ -144,6 +147,7 @@ func (c *Call) change(p *party, apply func() error) error {
 		c.withdraw(recordpref) // does nothing if there is no consent
 	}
 	c.regate()
+	c.indicate()
 	c.publish()
 	return nil
 }

@@ -131,6 +131,7 @@ func (c *Call) connected() bool { return !c.rec.Call.ConnectedAt.IsZero() }
 func (c *Call) follow(p *party, leg *sip.Leg) {
 	p.leg = leg
 	c.preferred(p)
+	p.indication.aware = leg.Supports(recordAware)
 	asked := p == c.asked
 	context.AfterFunc(leg.Context(), func() {
 		cause := context.Cause(leg.Context())

@@ -248,6 +248,7 @@ func (p *party) describe(codec sdp.Codec) ([]byte, error) {
 	offer.Media = ours.Media
 	audio.Proto = offer.Media[p.agreed.Index].Proto
 	offer.Media[p.agreed.Index] = audio
+	p.mark(offer)
 	p.described = offer.After(p.described)
 	return p.described, nil
 }

@@ -197,6 +197,7 @@ func (c *Call) join() {
 	if c.search.said != c.rec.Outcome {
 		c.inform()
 	}
+	c.indicate()
 	c.publish()
 }
 

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"consentgw/consent"
 	"consentgw/internal/dtmf"
 	"consentgw/internal/media"
 	"consentgw/internal/sdp"
@@ -34,6 +36,7 @@ type party struct {
 	pressed presses
 	voice   voice // what it hears from the gateway
 	seen    vigil
+	indication
 }
 
 // life is the packet loop of a party.
@@ -51,8 +54,9 @@ type negotiation struct {
 	local     sdp.Local                               // what our description is made of
 	described []byte                                  // our description as last sent
 	agreed    sdp.Agreed
-	prefers   string // what its last description asked for: see preference
-	preferred string // and what the record says of it
+	prefers   string                 // what its last description asked for: see preference
+	preferred string                 // and what the record says of it
+	records   consent.RecordingState // whether its side records, as it says
 	protection
 }
 
@@ -127,8 +131,10 @@ func (p *party) accept(offer *sdp.Session) error {
 	if err := p.settle(agreed); err != nil {
 		return err
 	}
+	p.mark(answer)
 	p.described, p.offered = answer.After(p.described), offered
 	p.prefers = preference(offer, agreed.Index)
+	p.records = cmp.Or(indicated(offer, agreed.Index), p.records)
 	return nil
 }
 
@@ -153,6 +159,7 @@ func (p *party) answered(body []byte) error {
 	if err != nil {
 		return err
 	}
+	p.records = cmp.Or(indicated(answer, agreed.Index), p.records)
 	if wish := preference(answer, agreed.Index); wish != "" {
 		p.prefers = wish // silence on it takes back nothing that an offer said
 	}

@@ -43,6 +43,7 @@ type path struct {
 	carrier   *Carrier // of an outbound route, where the calls go; else nil
 	recorders []Recorder
 	maxPause  time.Duration // 0: a pause has no end of its own
+	tone      config.Tone
 }
 
 // targets are the addresses that the calls of the path are dialed at.
@@ -140,7 +141,7 @@ func (r *path) ask(cfg *config.Config, name string, library *prompts.Library) er
 	}
 	r.policy = policyOf(cfg.Policies[i])
 	r.dialEarly = cfg.Policies[i].Dial == config.DialDuringNotice
-	r.maxPause = cfg.Policies[i].MaxPause
+	r.maxPause, r.tone = cfg.Policies[i].MaxPause, cfg.Policies[i].Tone
 	notice, err := library.Notice(r.policy.Notice, r.policy.Language)
 	if err != nil {
 		return fmt.Errorf("policy %q: %w", name, err)

@@ -95,7 +95,8 @@ func (c *Call) tapeState() consent.RecordingState {
 	return consent.RecordingOn
 }
 
-// tellRecorders leaves the news with every recorder that wants it.
+// tellRecorders leaves the news with every recorder that wants it, and with every
+// party.
 func (c *Call) tellRecorders() {
 	state, snapshot := c.tapeState(), c.rec.Clone()
 	for _, o := range c.tape.open {
@@ -103,6 +104,7 @@ func (c *Call) tellRecorders() {
 			f.Follow(state, snapshot)
 		}
 	}
+	c.indicate()
 }
 
 // recorderChanged writes the gap of one recorder into its evidence. The other
@@ -129,6 +131,7 @@ func (c *Call) recorderChanged(name string, up bool, why string) {
 		kind = "recorder_failed" // so far
 	}
 	c.remark(kind, text)
+	c.indicate()
 	c.publish()
 }
 

@@ -23,6 +23,7 @@ type tape struct {
 	passing bool
 	pauses  int                // begun so far
 	stored  time.Time          // when the counts were last handed to the journal
+	quiet   context.CancelFunc // ends the tone; nil: there is none
 	giveUp  context.CancelFunc // ends the opening; nil before it has begun
 }
 
@@ -123,8 +124,12 @@ func (c *Call) pass(on bool) {
 	switch {
 	case on && !c.tape.passing:
 		c.svc.Metrics.GateOpened()
+		c.sound()
 	case !on && c.tape.passing:
 		c.svc.Metrics.GateShut()
+		if c.tape.quiet != nil {
+			c.tape.quiet()
+		}
 	}
 	c.tape.passing = on
 }

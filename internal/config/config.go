@@ -157,7 +157,24 @@ type Policy struct {
 	Dial string
 	// MaxPause is when a pause that was asked for ends by itself. Default 0: never.
 	MaxPause time.Duration
+	// Tone is what parties hear while they are recorded, if they are not told by
+	// signalling.
+	Tone Tone
 }
+
+// Tone is a short tone at intervals.
+type Tone struct {
+	Every    time.Duration // 0: none
+	HeardBy  string        // HeardByBoth, the default, or one of the others
+	Recorded bool          // it is in the recording as well
+}
+
+// The values of Tone.HeardBy. The caller is the party who was asked.
+const (
+	HeardByBoth   = "both"
+	HeardByCaller = "caller"
+	HeardByAgent  = "agent"
+)
 
 // The values of Policy.Dial. With DialDuringNotice the agent's telephone rings
 // while the caller hears the notice; nothing is bridged or recorded before the

@@ -51,6 +51,13 @@ func (r *reader) policy(n *node) Policy {
 		Dial:     r.text(n.get("dial"), DialAfterDecision, oneOf(DialAfterDecision, DialDuringNotice)),
 		MaxPause: parsed(r, n.get("max_pause"), 0, duration(0, 24*time.Hour)),
 	}
+	if tone := n.get("tone"); tone != nil {
+		p.Tone = Tone{
+			Every:    parsed(r, tone.get("every"), 0, duration(2*time.Second, 5*time.Minute)),
+			HeardBy:  r.text(tone.get("heard_by"), HeardByBoth, oneOf(HeardByBoth, HeardByCaller, HeardByAgent)),
+			Recorded: parsed(r, tone.get("recorded"), false, parseBool),
+		}
+	}
 	r.proofOutlivesAudio(p.Retention, retention)
 	return p
 }

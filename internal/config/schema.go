@@ -137,6 +137,10 @@ func policyKeys() *shape {
 			must("recording", "say how long the audio is kept, such as P90D", single()),
 		)),
 		may("dial", single()), may("max_pause", single()),
+		may("tone", block(
+			must("every", "say how often it sounds, such as 15s", single()),
+			may("heard_by", single()), may("recorded", single()),
+		)),
 	)
 }
 

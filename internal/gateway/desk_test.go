@@ -47,6 +47,9 @@ type desk struct {
 	// password that it asks the gateway for; empty: none
 	password string
 
+	aware bool                        // wants to be told of recordings
+	meets func(context.Context) error // what it asks of a change of the call
+
 	options, asked atomic.Int32 // its answer to OPTIONS if it is not 0, and how many there were
 
 	phone *phone.Phone
@@ -82,7 +85,7 @@ func (d *desk) open() error {
 		return nil
 	}
 	var err error
-	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, SRTP: d.srtp, Ring: d.ring, Options: d.alive})
+	d.phone, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: d.codecs, SRTP: d.srtp, Ring: d.ring, Options: d.alive, RecordAware: d.aware, Change: d.meets})
 	return err
 }
 

@@ -47,6 +47,7 @@ type stage struct {
 	log      *lockedLog
 	stop     context.CancelFunc
 	served   chan error
+	aware    bool // the caller wants to be told of recordings
 }
 
 // The numbers are reserved for fiction.
@@ -105,7 +106,7 @@ func newStage(t *testing.T) *stage {
 func (s *stage) start(codecs []sdp.Codec) {
 	t := s.t
 	var err error
-	s.caller, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: codecs, SRTP: s.srtp})
+	s.caller, err = phone.New(phone.Config{Listen: "udp:127.0.0.1:0", Codecs: codecs, SRTP: s.srtp, RecordAware: s.aware})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.caller.Close()) })
 	for i, d := range s.desks {

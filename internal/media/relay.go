@@ -35,6 +35,7 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 		rescale(room[2:4], h.far.eventRate(), to.eventRate())
 	} else {
 		convert(room, h.payload, h.codec, to.Codec)
+		s.beep.mix(room[:len(h.payload)], to.Codec)
 	}
 	if s.transmit(to, h.scratch[:headerSize+len(h.payload)], destination) != nil {
 		s.counts.errors.Add(1)

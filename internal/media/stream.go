@@ -43,6 +43,7 @@ type Stream struct {
 	out     outbound
 	counts  outCounters
 	control control
+	beep    beep
 	life    life
 }
 

@@ -32,7 +32,8 @@ type Tap struct {
 	line   outbound   // the numbers of the copies
 	agreed *agreement // the first one with the clock of the copies
 
-	cut atomic.Bool // the gate was shut since the last copy
+	beep beep
+	cut  atomic.Bool // the gate was shut since the last copy
 
 	sent, lost, stripped atomic.Uint64
 	first, last          atomic.Int64              // Unix nanoseconds, 0 never
@@ -124,6 +125,7 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		return
 	}
 	n := copy(build(h.scratch[:], marker, h.codec.static(h.pt), seq, ts, t.ssrc), h.payload)
+	t.beep.mix(h.scratch[headerSize:headerSize+n], h.codec)
 	for _, sink := range t.sinks {
 		if !sink.Send(h.scratch[:headerSize+n]) {
 			t.lost.Add(1)

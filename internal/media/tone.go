@@ -34,6 +34,8 @@ var (
 	ringbackOpus []byte
 	//go:embed tones/waiting.opus
 	waitingOpus []byte
+	//go:embed tones/beep.opus
+	beepOpus []byte
 )
 
 // A sine of full scale is 3.14 dBm0 in A-law, 3.17 in µ-law (ITU-T G.711).
@@ -83,6 +85,6 @@ func (t tone) in(codec Codec) Clip {
 }
 
 // tones are what a side plays by itself.
-type tones struct{ ringback, waiting tone }
+type tones struct{ ringback, waiting, beep tone }
 
-func newTones() tones { return tones{ringback().tone(), waiting().tone()} }
+func newTones() tones { return tones{ringback().tone(), waiting().tone(), beepTone().tone()} }

@@ -15,7 +15,8 @@ import (
 type ear struct {
 	packets []Packet
 	audio   []byte        // payloads of G.711 in the order of arrival
-	news    chan struct{} // closed and replaced with every packet
+	told    []Told        // of recordings
+	news    chan struct{} // closed and replaced with everything new
 }
 
 // receive is the receiving loop.
@@ -42,6 +43,10 @@ func (e *ear) take(p Packet) {
 	if p.Type == 0 || p.Type == 8 {
 		e.audio = append(e.audio, p.Payload...)
 	}
+	e.wake()
+}
+
+func (e *ear) wake() {
 	close(e.news)
 	e.news = make(chan struct{})
 }

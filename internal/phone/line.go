@@ -84,6 +84,7 @@ func (l *Line) answered(body []byte) error {
 	if err != nil {
 		return err
 	}
+	l.read(answer)
 	return l.agree(agreed)
 }
 
@@ -91,10 +92,16 @@ func (l *Line) answered(body []byte) error {
 func (l *Line) inDialog() sip.InDialog {
 	return sip.InDialog{
 		Offer: func(body []byte) ([]byte, error) {
+			if change := l.phone.cfg.Change; change != nil {
+				if err := change(l.ctx); err != nil {
+					return nil, err
+				}
+			}
 			offer, err := sdp.Parse(body)
 			if err != nil {
 				return nil, err
 			}
+			l.read(offer)
 			l.mu.Lock()
 			l.version++
 			local := l.local()

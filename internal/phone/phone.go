@@ -32,6 +32,10 @@ type Config struct {
 	T1 time.Duration
 	// Ring takes the incoming calls, each on its own goroutine; nil: busy.
 	Ring func(ctx context.Context, r *Ring)
+	// Change is asked before an offer within a call is answered, and may take its
+	// time or refuse; nil: they are all accepted at once.
+	Change      func(ctx context.Context) error
+	RecordAware bool // wants to be told of recordings (RFC 7866 section 6.3)
 	// Options answers OPTIONS; nil: 200.
 	Options func() (code int, reason string)
 }
@@ -61,9 +65,19 @@ func New(cfg Config) (*Phone, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	p := &Phone{cfg: cfg, endpoint: endpoint, stop: stop, served: make(chan error, 1), lines: map[*Line]struct{}{}}
-	go func() { p.served <- endpoint.Serve(ctx, sip.Handler{Invite: p.ring, Options: cfg.Options}) }()
+	go func() {
+		p.served <- endpoint.Serve(ctx, sip.Handler{Invite: p.ring, Options: cfg.Options, Supported: cfg.tags()})
+	}()
 	<-endpoint.Serving()
 	return p, nil
+}
+
+// tags are the extensions that the phone names.
+func (c *Config) tags() []string {
+	if c.RecordAware {
+		return []string{"record-aware"}
+	}
+	return nil
 }
 
 // Addr is where the phone is reached.
@@ -132,7 +146,7 @@ func (p *Phone) Call(ctx context.Context, d Dial) (*Line, error) {
 	l.offered = offer
 	leg, err := p.endpoint.Dial(ctx, sip.Invite{Target: d.Target, Caller: d.Caller, Called: d.Called, CallID: d.CallID,
 		Offer: text, InDialog: l.inDialog(), Auth: d.Auth, TLS: d.TLS,
-		Headers: d.Headers, Present: d.Present})
+		Headers: d.Headers, Present: d.Present, Extensions: sip.Extensions{Supported: p.cfg.tags()}})
 	if err != nil {
 		l.close()
 		return nil, err
@@ -211,6 +225,7 @@ func (r *Ring) prepare() (*Line, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	l.read(offer)
 	answer, agreed, err := sdp.NewAnswer(offer, l.local(), r.phone.cfg.Codecs)
 	if err != nil {
 		r.Reject(488, "No common codec")
