@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,8 +22,13 @@ import (
 const binaryVariable = "CONSENTGW_BINARY"
 
 // TestMain builds the program once if its tests can run here, and fails if they
-// leave a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(built{m}) }
+// leave a goroutine behind. Tests that run beside each other mostly wait for
+// their events, so more of them do than there are processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "8")
+	goleak.VerifyTestMain(built{m})
+}
 
 // built runs tests with a binary.
 type built struct{ tests *testing.M }

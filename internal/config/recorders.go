@@ -42,8 +42,11 @@ type SIPREC struct {
 	RetentionHeader string
 	// AgentUser and Queue are what Amazon Connect knows the agent by.
 	AgentUser, Queue string
-	Auth             *Auth
-	TLS              *TLS
+	// SRTP is off, the default and the meaning of empty, or required: copies go
+	// encrypted or not at all.
+	SRTP string
+	Auth *Auth
+	TLS  *TLS
 }
 
 func recorderKeys() *shape {
@@ -55,7 +58,7 @@ func recorderKeys() *shape {
 		may("uri", single()), may("backups", listOf(single())),
 		may("record", single()), may("preset", single()), may("media_type", single()),
 		may("consent_namespace", single()), may("identities", single()), may("on_withdrawal", single()),
-		may("retention_header", single()), may("agent_user", single()), may("queue", single()),
+		may("retention_header", single()), may("agent_user", single()), may("queue", single()), may("srtp", single()),
 		may("auth", block(
 			must("username", "digest authentication needs a name", single()),
 			must("password", "digest authentication needs a password", single()).unseen(),
@@ -67,7 +70,7 @@ func recorderKeys() *shape {
 // siprecKeys are those that a recorder of type rtp has no use for.
 func siprecKeys() []string {
 	return []string{"uri", "backups", "record", "preset", "media_type", "consent_namespace", "identities", "on_withdrawal",
-		"retention_header", "agent_user", "queue", "auth", "tls"}
+		"retention_header", "agent_user", "queue", "srtp", "auth", "tls"}
 }
 
 var (
@@ -106,6 +109,7 @@ func (r *reader) siprec(n *node) SIPREC {
 		RetentionHeader:  r.text(n.get("retention_header"), "", matching(headerForm, "must be a header name that begins with X-")),
 		AgentUser:        r.text(n.get("agent_user"), "", someText),
 		Queue:            r.text(n.get("queue"), "", someText),
+		SRTP:             r.text(n.get("srtp"), SRTPOff, oneOf(SRTPOff, SRTPRequired)),
 		Auth:             r.auth(n.get("auth"), ""),
 		TLS:              r.targetTLS(n.get("tls")),
 	}

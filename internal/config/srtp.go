@@ -23,4 +23,10 @@ func (r *reader) keysInClear(c *Config, root *node) {
 			}
 		}
 	}
+	for i, n := range root.list("recorders") {
+		rec := c.Recorders[i]
+		if u := splitURI(rec.URI); rec.SRTP == SRTPRequired && rec.URI != "" && !u.secure && u.transport != "tls" {
+			r.warn(n.get("uri"), "is not reached by TLS, but srtp is on: "+why)
+		}
+	}
 }

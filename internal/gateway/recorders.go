@@ -41,7 +41,7 @@ func plainRecorder(c config.Recorder, from side) opener {
 
 func sessionRecorder(c config.Recorder, from sides, log *slog.Logger) opener {
 	cfg := siprec.Config{Name: c.Name, Endpoint: from.recorder.sip, Ports: from.recorder.ports, Log: log, Taken: from.hold,
-		Caller: c.Record != "agent", Agent: c.Record != "caller",
+		Caller: c.Record != "agent", Agent: c.Record != "caller", SRTP: c.SRTP == config.SRTPRequired,
 		Metadata: siprec.Metadata{
 			MediaType: c.MediaType, Namespace: c.ConsentNamespace, Numbers: c.Identities == "numbers",
 			Silent: c.OnWithdrawal == "silent", RetentionHeader: c.RetentionHeader,

@@ -71,6 +71,10 @@ func (p *actor) recorderVerbs() map[string]func([]string) {
 	return map[string]func([]string){
 		"recorder speaks siprec":              func([]string) { p.speaksSIPREC(false) },
 		"second recorder speaks siprec":       func([]string) { p.speaksSIPREC(true) },
+		"recorder speaks siprec by TLS":       func([]string) { p.speaksTLS() },
+		"recorder has another's certificate":  func([]string) { p.cfg.Recorders[0].TLS.CA = newAuthority(p.t).file },
+		"recorder wants SRTP":                 func([]string) { p.cfg.Recorders[0].SRTP = config.SRTPRequired },
+		"expect copies in SRTP":               func([]string) { p.expectSRTP() },
 		"recorder has a dead first address":   func([]string) { p.deadAddress() },
 		"recorder hears only PARTY":           func(a []string) { p.cfg.Recorders[0].Record = a[0] },
 		"recorder is for PURPOSE":             func(a []string) { p.cfg.Recorders[0].Purposes = a[:1] },
@@ -119,10 +123,14 @@ func number(s string) (n int) {
 // speaksSIPREC puts a recording server in the place of the plain recorder, or
 // beside what is there.
 func (p *actor) speaksSIPREC(second bool) {
+	p.serveTower(recordserver.Config{Listen: []string{"tcp:127.0.0.1:0"}}, second)
+}
+
+func (p *actor) serveTower(cfg recordserver.Config, second bool) {
 	w := &tower{}
 	w.answer.Store(&recordserver.Answer{})
-	server, err := recordserver.Listen(recordserver.Config{Listen: []string{"tcp:127.0.0.1:0"}, Media: loopback,
-		Answer: func() recordserver.Answer { return *w.answer.Load() }})
+	cfg.Media, cfg.Answer = loopback, func() recordserver.Answer { return *w.answer.Load() }
+	server, err := recordserver.Listen(cfg)
 	p.must(err)
 	w.Server = server
 	ctx, stop := context.WithCancel(context.Background())

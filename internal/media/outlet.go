@@ -20,7 +20,7 @@ type Outlet struct {
 	to     atomic.Pointer[destination] // nil: nowhere
 	busy   atomic.Bool                 // held while a packet is sent
 	closed atomic.Bool
-	buf    [maxPacket]byte // owned by the holder of busy
+	buf    [maxPacket + sealRoom]byte // owned by the holder of busy
 }
 
 // Destination is where an outlet sends, and what may go there.
@@ -30,6 +30,9 @@ type Destination struct {
 	// 4), the preferred one first. A packet of G.711 in the other law is
 	// converted; one of any other type is lost.
 	Types []uint8
+	// Seal encrypts what goes there; nil: it goes in clear. It belongs to the
+	// outlet from now on, until it is directed elsewhere under another key.
+	Seal *Sealer
 }
 
 type destination struct {
@@ -71,8 +74,8 @@ func (o *Outlet) Stop() {
 }
 
 // Send tries once and never waits. It says false if the packet did not go:
-// nowhere to send to, a type that is not taken, no room in the kernel, or
-// another goroutine is sending.
+// nowhere to send to, a type that is not taken, a number that was sealed before,
+// no room in the kernel, or another goroutine is sending.
 func (o *Outlet) Send(packet []byte) bool {
 	if o.closed.Load() || !o.busy.CompareAndSwap(false, true) {
 		return false
@@ -83,6 +86,9 @@ func (o *Outlet) Send(packet []byte) bool {
 		return false
 	}
 	out := o.fit(packet, to.Types)
+	if out != nil && to.Seal != nil {
+		out = o.seal(to.Seal, out)
+	}
 	return out != nil && o.rtp.send(out, &to.target) == nil
 }
 
@@ -106,6 +112,17 @@ func (o *Outlet) fit(packet []byte, types []uint8) []byte {
 	o.buf[1] = packet[1]&0x80 | as
 	convert(o.buf[headerSize:n], packet[headerSize:n])
 	return o.buf[:n]
+}
+
+// seal returns the packet as SRTP, nil if it must not be sent. The packet may be
+// the one that fit has made.
+func (o *Outlet) seal(s *Sealer, packet []byte) []byte {
+	n := copy(o.buf[:maxPacket], packet)
+	sealed, err := s.seal(o.buf[:n])
+	if err != nil {
+		return nil
+	}
+	return sealed
 }
 
 // Close ends the sending and lays the ports to rest. It is idempotent.

@@ -32,7 +32,7 @@ var errNotSealed = errors.New("packet not sealed")
 // key stream from its beginning once more.
 type Sealer struct {
 	suite sdp.Suite
-	// Owned by the holder of the stream's token.
+	// Owned by the holder of the stream's token, or by who sends at an outlet.
 	packets *srtp.Context
 	header  rtp.Header
 	used    window
@@ -92,6 +92,15 @@ func NewOpener(suite sdp.Suite, keys []sdp.Key) (*Opener, error) {
 	}
 	o.reports, err = newContext(suite, keys[0], keys[1:]...)
 	return o, err
+}
+
+// Open returns the plain packet of one sealed, valid until the next one. Not ok:
+// it is not authentic, or came before. It may be used by one goroutine at a time.
+func (o *Opener) Open(sealed []byte) (plain []byte, ok bool) {
+	if len(sealed) < headerSize || len(sealed) > maxPacket+sealRoom {
+		return nil, false
+	}
+	return o.open(sealed)
 }
 
 // open returns the plain packet, which is valid until the next one. The sealed

@@ -54,7 +54,7 @@ func (e *ear) wake() {
 // parse reads an RTP packet without extensions, which is all that a gateway of
 // ours sends (RFC 3550 5.1).
 func parse(b []byte) (Packet, bool) {
-	if len(b) < 12 || b[0] != 0x80 {
+	if len(b) < 12 || b[0] != 0x80 || b[1] >= 192 && b[1] <= 223 { // RTCP (RFC 5761 section 4)
 		return Packet{}, false
 	}
 	return Packet{At: time.Now(), Type: b[1] & 0x7F, Seq: binary.BigEndian.Uint16(b[2:]), Timestamp: binary.BigEndian.Uint32(b[4:]),

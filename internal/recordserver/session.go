@@ -115,7 +115,7 @@ func (s *Session) line(theirs *sdp.Media) (sdp.Media, error) {
 	ours := sdp.Media{Kind: theirs.Kind, Proto: theirs.Proto, Addr: s.server.cfg.Media, Formats: theirs.Formats}
 	codec, ok := firstLaw(theirs.Codecs)
 	label := labelOf(theirs)
-	if theirs.Kind != "audio" || theirs.Proto != "RTP/AVP" || theirs.Port == 0 || !ok || label == "" {
+	if theirs.Kind != "audio" || theirs.Proto != "RTP/AVP" && theirs.Proto != "RTP/SAVP" || theirs.Port == 0 || !ok || label == "" {
 		return ours, nil
 	}
 	t := s.tracks[label]
@@ -125,6 +125,12 @@ func (s *Session) line(theirs *sdp.Media) (sdp.Media, error) {
 			return ours, err
 		}
 		s.tracks[label] = t
+	}
+	if theirs.Proto == "RTP/SAVP" {
+		var err error
+		if ours.Crypto, err = t.secure(theirs.Crypto); err != nil {
+			return ours, err
+		}
 	}
 	ours.Port, ours.Formats, ours.Codecs = t.port(), nil, []sdp.Codec{codec}
 	ours.Ptime = 20

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"consentgw/internal/g711"
@@ -55,10 +56,11 @@ func parsePacket(b []byte) (Packet, error) {
 
 // track is the audio of one label.
 type track struct {
-	conn *net.UDPConn
-	last [16]byte // the datagram that we end the listening with
-	done chan struct{}
-	stir func()
+	conn  *net.UDPConn
+	last  [16]byte // the datagram that we end the listening with
+	done  chan struct{}
+	stir  func()
+	keyed atomic.Pointer[keyed] // nil: in clear
 
 	// Owned by the goroutine that listens, until done is closed.
 	file *os.File
@@ -105,7 +107,15 @@ func (t *track) listen() {
 		if err != nil || bytes.Equal(buf[:n], t.last[:]) {
 			return
 		}
-		p, err := parsePacket(buf[:n])
+		if n > 1 && buf[1] >= 192 && buf[1] <= 223 {
+			continue // RTCP (RFC 5761 section 4), of which we have no use
+		}
+		plain, ok := t.open(buf[:n])
+		if !ok {
+			t.fault("a packet that is no authentic SRTP")
+			continue
+		}
+		p, err := parsePacket(plain)
 		if err != nil {
 			t.fault("a datagram that is no RTP")
 			continue

@@ -58,7 +58,7 @@ func acceptMedia(ours, far *Media) (Agreed, error) {
 	if far.Port == 0 || !far.isAudio() {
 		return Agreed{}, ErrNoCommonCodec
 	}
-	secured, err := acceptCrypto(ours, far)
+	secured, err := AcceptCrypto(ours, far)
 	if err != nil {
 		return Agreed{}, err
 	}

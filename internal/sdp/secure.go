@@ -112,10 +112,11 @@ func (l Local) offered() []Crypto {
 	return slices.Clone(l.Crypto)
 }
 
-// acceptCrypto takes the keys of an answer to ours. It never falls back to
+// AcceptCrypto takes the keys of an answer to our line; nil: the stream is in
+// clear. The error is [ErrNotSecured] or [ErrNoCommonCodec]. It never falls back to
 // clear: only an answer without any key, to an offer that was not SAVP, is one
 // in clear.
-func acceptCrypto(ours, far *Media) (*Secured, error) {
+func AcceptCrypto(ours, far *Media) (*Secured, error) {
 	if len(ours.Crypto) == 0 && !ours.isSecureAudio() {
 		if far.isSecureAudio() {
 			return nil, ErrNoCommonCodec // what is answered was not offered

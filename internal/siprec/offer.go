@@ -26,10 +26,14 @@ func (r *Recording) describe(sending bool) *sdp.Session {
 	r.version++
 	r.speaking = sending
 	version := r.version
+	var keys [][]sdp.Crypto
+	for _, st := range r.streams {
+		keys = append(keys, st.keys)
+	}
 	r.mu.Unlock()
 	// Even whoever sees two recorders of one call cannot tell by o= that they are.
 	s := &sdp.Session{ID: binary.BigEndian.Uint64(r.id[8:]) >> 2, Version: version}
-	for _, st := range r.streams {
+	for i, st := range r.streams {
 		local := r.cfg.Ports.Public(st.outlet.Local())
 		s.Addr = local.Addr()
 		direction := sdp.Inactive
@@ -37,7 +41,7 @@ func (r *Recording) describe(sending bool) *sdp.Session {
 			direction = sdp.SendOnly
 		}
 		s.Media = append(s.Media, sdp.Media{
-			Kind: "audio", Port: int(local.Port()), Proto: "RTP/AVP", Addr: local.Addr(), Direction: direction, Ptime: 20,
+			Kind: "audio", Port: int(local.Port()), Proto: r.proto(), Addr: local.Addr(), Direction: direction, Ptime: 20, Crypto: keys[i],
 			Codecs:     []sdp.Codec{sdp.PCMA(), sdp.PCMU()},
 			Attributes: []sdp.Attribute{{Key: "label", Value: st.label}},
 		})
@@ -172,6 +176,10 @@ func (r *Recording) ways(body []byte) ([]media.Destination, error) {
 			continue
 		}
 		taken++
+		seal, err := r.protect(r.streams[i], m)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errAnswer, err)
+		}
 		if !speaking || m.Direction == sdp.SendOnly || m.Direction == sdp.Inactive {
 			continue
 		}
@@ -182,7 +190,7 @@ func (r *Recording) ways(body []byte) ([]media.Destination, error) {
 		if err := media.UsableFar(to, netip.Addr{}); err != nil {
 			return nil, fmt.Errorf("%w: %w", errAnswer, err)
 		}
-		ways[i] = media.Destination{Addr: to, Types: types}
+		ways[i] = media.Destination{Addr: to, Types: types, Seal: seal}
 	}
 	if taken == 0 {
 		return nil, fmt.Errorf("%w: no stream was accepted", errAnswer)
@@ -201,11 +209,15 @@ func laws(m *sdp.Media) (types []uint8) {
 }
 
 // offered answers a description that the recorder offers of itself, such as a
-// hold of its own or another address; nil asks for ours.
+// hold of its own or another address; nil asks for ours. With SRTP it is refused:
+// an offer has keys of its own, and ours must not begin anew.
 func (d *dialogue) offered(body []byte) ([]byte, error) {
 	sending := d.now().state == consent.RecordingOn
 	if body == nil {
 		return d.describe(sending).Marshal(), nil
+	}
+	if d.cfg.SRTP {
+		return nil, errAnswer
 	}
 	offer, err := sdp.Parse(body)
 	if err != nil {

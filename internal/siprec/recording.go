@@ -52,6 +52,7 @@ type moment struct {
 type stream struct {
 	label  string // stable for the whole call (RFC 7866 section 7.1.1)
 	outlet *media.Outlet
+	protection
 }
 
 // The labels of the two parties.
@@ -75,7 +76,7 @@ func (r *Recorder) newRecording(call Call) (rec *Recording, err error) {
 		if outlet, err = r.cfg.Ports.Outlet(); err != nil {
 			return nil
 		}
-		rec.streams = append(rec.streams, &stream{label, outlet})
+		rec.streams = append(rec.streams, &stream{label: label, outlet: outlet})
 		return media.NewTap(call.Gate, media.NewSSRC(), outlet)
 	}
 	rec.caller, rec.agent = tap(r.cfg.Caller, callerLabel), tap(r.cfg.Agent, agentLabel)

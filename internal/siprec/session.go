@@ -42,6 +42,7 @@ func (r *Recording) invite(ctx context.Context) (*dialogue, string) {
 
 func (r *Recording) dial(ctx context.Context, t Target) (*dialogue, error) {
 	d := &dialogue{Recording: r, since: time.Now()}
+	r.rekey()
 	now := r.now()
 	body, err := d.body(now, true)
 	if err != nil {

@@ -37,7 +37,10 @@ type Config struct {
 	Targets []Target
 	// Caller and Agent say whose voice is recorded.
 	Caller, Agent bool
-	Metadata      Metadata
+	// SRTP offers nothing but encrypted copies, each stream of each session under
+	// keys of its own (RFC 4568).
+	SRTP     bool
+	Metadata Metadata
 	// Taken reports whether a media address is one of the gateway itself; nil:
 	// none is.
 	Taken func(netip.AddrPort) bool
