@@ -30,7 +30,8 @@ func contract(pkg string) killer { return killer{pkg, "TestContract", "put"} }
 // caught by the tests of its own package, and those of several lines at once by
 // real calls.
 func mutants() (all []mutant) {
-	for _, some := range [][]mutant{ofTheGate(), ofThePermit(), ofTheDecision(), ofTheCall(), ofTheEvidence()} {
+	for _, some := range [][]mutant{ofTheGate(), ofThePermit(), ofTheDecision(), ofTheCall(), ofTheEvidence(),
+		ofTheAgent(), ofTheInvitation(), ofTransfers(), ofEncryption(), ofNumbers()} {
 		all = append(all, some...)
 	}
 	return all
@@ -58,7 +59,7 @@ func ofTheGate() []mutant {
 			[]killer{mediaTests("TestShutWaitsForTheCopyThatIsOnItsWay")}},
 		{"nobody looks whether a copy should have left", []edit{{gate, "g.violations.Add(1)", "g.violations.Add(0)"}},
 			[]killer{mediaTests("TestASecondLookSeesWhatAGateThatDoesNotAskLetThrough")}},
-		{"the keys are copied to the recorder", []edit{{tap, "case h.what == event:", "case h.what == event && t.sinks == nil:"}},
+		{"the keys are copied to the recorder", []edit{{tap, "case h.what == event, h.key:", "case (h.what == event || h.key) && t.sinks == nil:"}},
 			[]killer{mediaTests("TestKeysNeverReachARecorder"), calls("withdraws-by-key")}},
 	}
 }
@@ -113,21 +114,21 @@ func ofTheDecision() []mutant {
 }
 
 func ofTheCall() []mutant {
-	const tape, call, answer = "internal/call/tape.go", "internal/call/call.go", "internal/call/answer.go"
+	const tape, pause, answer = "internal/call/tape.go", "internal/call/pause.go", "internal/call/answer.go"
 	return []mutant{
 		{"a withdrawal is stored and the gate stays open", []edit{{tape, "c.stopTape()\n\tc.rec.Withdraw(c.now(), method)", "c.rec.Withdraw(c.now(), method)"}},
 			[]killer{calls("withdraws-by-key|withdraws-by-api")}},
 		{"a withdrawal is stored before the gate is shut", []edit{{tape, "c.stopTape()\n\tc.rec.Withdraw(c.now(), method)", "c.rec.Withdraw(c.now(), method)\n\tc.stopTape()"}},
 			[]killer{calls("withdraws-by-key|withdraws-by-api")}},
-		{"a hold does not shut the gate", []edit{{tape, "case c.asked.held() || c.agent.held():", "case c.tape.paused && c.asked.held():"}},
+		{"a hold does not shut the gate", []edit{{tape, "case c.asked.held() || c.agent.held():", "case c.asked.held() && c.pausedByTransfer():"}},
 			[]killer{calls("holds")}},
-		{"a pause does not shut the gate", []edit{{tape, "case c.tape.paused:", "case c.tape.paused && c.asked.held():"}},
-			[]killer{calls("pauses")}},
-		{"star nine does nothing", []edit{{call, "c.withdraw(\"key\")", "c.publish()"}}, []killer{calls("withdraws-by-info")}},
-		{"the agent's keys withdraw", []edit{{call, "case p := <-c.asked.stream.Presses():", "case p := <-c.agent.stream.Presses():\n\t\t\tc.pressed(p)\n\t\tcase p := <-c.asked.stream.Presses():"}},
+		{"a pause does not shut the gate", []edit{{tape, "return c.tape.pause.by\n", "return \"\"\n"}},
+			[]killer{calls("pauses"), calls("pauses-by-key|pauses-by-header")}},
+		{"star nine does nothing", []edit{{pause, "c.withdraw(byKey)", "c.publish()"}}, []killer{calls("withdraws-by-info")}},
+		{"the agent's keys withdraw", []edit{{pause, "if p == c.asked {\n\t\t\tc.withdraw", "if p != nil {\n\t\t\tc.withdraw"}},
 			[]killer{calls("agent-presses-the-keys")}},
-		{"the agent's SIP INFO withdraws", []edit{{answer, "if err != nil || p != c.asked {", "if err != nil {"}, {answer, "case p.info <- press:", "case c.asked.info <- press:"}},
-			[]killer{calls("agent-presses-by-info")}},
+		{"the agent's SIP INFO counts", []edit{{answer, "case p.info <- press:", "case c.asked.info <- press:"}},
+			[]killer{calls("agent-presses-by-info"), calls("outbound-agent-presses-yes|during-notice-agent-presses-yes")}},
 		{"the platform is told of a recording that nobody permitted", []edit{{"internal/call/present.go", "if c.tape.permit.Valid() && len(c.route.recorders) > 0 {", "if len(c.route.recorders) > 0 {"}},
 			[]killer{calls("refuses")}},
 		{"the caller's number is logged", []edit{{"internal/call/admit.go", "c.log.Info(\"call admitted\", ", "c.log.Info(\"call admitted\", \"caller\", c.rec.Subject, "}},
