@@ -31,14 +31,12 @@ func ofTheAgent() []mutant {
 // ofTheInvitation are recorders that are asked too early, and a preference that
 // is taken for what it is not.
 func ofTheInvitation() []mutant {
-	const recorder, siprec, pref = "internal/call/recorder.go", "internal/siprec/siprec.go", "internal/call/recordpref.go"
+	const recorder, pref = "internal/call/recorder.go", "internal/call/recordpref.go"
 	asks := edit{recorder, "if !c.tape.permit.Valid() {\n\t\treturn\n\t}", ""}
-	looks := edit{siprec, "if !call.Permit.Valid() {", "if !call.Permit.Valid() && call.Gate == nil && ctx.Err() != nil {"}
 	return []mutant{
 		{"recorders are asked without a permit", []edit{asks}, []killer{storyTests("TestWithoutAStoredYesNoRecorderIsAsked")}},
-		{"a recording server is invited without a permit", []edit{looks}, []killer{{"internal/siprec", "TestNobodyIsInvitedWithoutAPermitThatIsInForce", ""}}},
-		{"nobody asks for a permit before a recording server is invited", []edit{asks, looks,
-			{"internal/call/tape.go", "case !c.tape.permit.Valid():\n\t\tif err == nil {", "case !c.tape.permit.Valid() && err != nil:\n\t\tif err == nil {"},
+		{"a recording server is invited without a permit", []edit{
+			{"consent/permit.go", "{ return p.grant != nil && !p.grant.revoked.Load() }", "{ return true }"},
 			{"internal/call/commit.go", "c.rec.Decide(d)", "c.rec.Decide(d)\n\t\tc.tape.gate = media.NewGate(c.tape.permit)"}},
 			[]killer{calls("siprec-refuses|prefers-a-recording")}},
 		{"a preference for no recording is ignored", []edit{{pref, "[]string{prefersOff, prefersPause,", "[]string{prefersPause,"}},
@@ -55,7 +53,7 @@ func ofTheInvitation() []mutant {
 func ofTransfers() []mutant {
 	const transfer = "internal/call/transfer.go"
 	return []mutant{
-		{"the gate stays open while nobody is connected", []edit{{"internal/call/tape.go", "case c.pausedByTransfer():", "case c.pausedByTransfer() && c.tape.paused:"}},
+		{"the gate stays open while nobody is connected", []edit{{"internal/call/tape.go", "case c.pausedByTransfer():", "case c.pausedByTransfer() && c.asked.held():"}},
 			[]killer{storyTests("TestAnAgentMayLeaveAsSoonAsTheTransferIsAccepted")}},
 		{"a transferred call that was refused is recorded", []edit{{transfer, "c.rec.Call.Target, c.rec.Call.PlatformCallID = place, leg.CallID()", "c.rec.Call.Target, c.rec.Call.PlatformCallID = place, leg.CallID()\n\tc.record(c.asked.running)"},
 			{"internal/call/recorder.go", "if !c.tape.permit.Valid() {\n\t\treturn\n\t}", ""}},
