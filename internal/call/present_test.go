@@ -379,3 +379,28 @@ func moved(offer string, addr net.Addr) string {
 	port := addr.(*net.UDPAddr).Port
 	return offer[:at] + fmt.Sprintf("%0*d", end-at, port)[:end-at] + offer[end:]
 }
+
+func TestATrunkThatIsNotTrustedIsToldNoWithheldNumber(t *testing.T) {
+	for name, c := range map[string]struct {
+		identity   string
+		withheld   bool
+		from, wish string
+		asserted   []string
+	}{
+		"shown to a trunk that is trusted":      {identity: config.IdentityTrusted, from: fromNumber, asserted: []string{"sip:" + fromNumber + "@carrier.example;user=phone"}},
+		"shown to a trunk that is not trusted":  {identity: config.IdentityUntrusted, from: fromNumber},
+		"withheld from a trunk that is trusted": {identity: config.IdentityTrusted, withheld: true, asserted: []string{"sip:" + fromNumber + "@carrier.example;user=phone"}, wish: "id"},
+		"withheld from one that is not":         {identity: config.IdentityUntrusted, withheld: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			call := &Call{rec: &consent.Record{}, asked: &party{}, route: journey{
+				trunk: config.Trunk{Identity: c.identity}, from: fromNumber, caller: identity{withheld: c.withheld},
+			}}
+			told := call.presentToTrunk(config.Target{FromHost: "carrier.example"})
+			require.Equal(t, c.from, told.caller)
+			require.Equal(t, c.asserted, told.present.Asserted)
+			require.Equal(t, c.wish, strings.Join(told.present.Privacy, ";"))
+			require.Empty(t, told.headers)
+		})
+	}
+}

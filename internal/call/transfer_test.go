@@ -1,13 +1,16 @@
 package call
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"consentgw/consent"
 	"consentgw/internal/phone"
+	"consentgw/prompts"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,6 +22,7 @@ type office struct {
 	*house
 	*pbx
 	tape   *memory
+	says   string      // the caller's choice
 	line   *phone.Line // the caller's
 	invite message     // of the agent
 	tag    string      // of the agent in that dialog
@@ -26,7 +30,7 @@ type office struct {
 }
 
 func newOffice(t *testing.T, prepare ...func(*office)) *office {
-	o := &office{house: newHouse(t), tape: newMemory(), rung: make(chan map[string]string, 8), tag: "a"}
+	o := &office{house: newHouse(t), says: "1", tape: newMemory(), rung: make(chan map[string]string, 8), tag: "a"}
 	o.pbx = o.house.pbx()
 	o.cfg.Platforms[0].Transfers.By = []string{"agent"}
 	o.records(Recorder{Name: "archive", Open: o.tape.open})
@@ -35,11 +39,16 @@ func newOffice(t *testing.T, prepare ...func(*office)) *office {
 		f(o)
 	}
 	o.open()
-	o.line = o.agree()
+	o.line = o.dial(toNumber)
+	o.hears(o.line, prompts.Ask)
+	o.line.Press(o.says)
 	o.invite = o.reads("INVITE")
 	o.replies(o.invite, "200 OK", "a", "", describes(o.media))
 	o.reads("ACK")
-	o.live("copies", func(*consent.Record) bool { return o.tape.packets() > 0 })
+	if o.says == "1" {
+		o.live("copies", func(*consent.Record) bool { return o.tape.packets() > 0 })
+	}
+	o.live("the connection", func(r *consent.Record) bool { return !r.Call.ConnectedAt.IsZero() })
 	return o
 }
 
@@ -124,6 +133,34 @@ func TestAnAgentTransfersTheCallAndTheConsentGoesWithIt(t *testing.T) {
 	require.Contains(t, bye.header("Reason"), "transferred")
 	o.replies(bye, "200 OK", "", "", "")
 	o.transferred()
+}
+
+func TestARefusalGoesWithATransferAndNobodyIsAskedAgain(t *testing.T) {
+	o := newOffice(t, func(o *office) {
+		o.says = "2"
+		o.records(Recorder{Name: "other", Open: func(context.Context, Take) (Recording, error) {
+			t.Error("a recorder was asked")
+			return nil, errors.New("not asked for")
+		}})
+	})
+	require.Contains(t, o.refers(o.desk("200")), "202")
+	o.told("200")
+	o.replies(o.reads("BYE"), "200 OK", "", "", "")
+	headers, agent := <-o.rung, o.agent()
+	assert.Equal(t, "denied", headers["X-Consent-Status"])
+	assert.Equal(t, "off", headers["X-Recording"])
+	o.live("the transfer", func(r *consent.Record) bool { return r.Call.PlatformCallID == agent.Leg().CallID() })
+	ask := o.notice.Prompt(prompts.Ask)
+	o.hearsMore(o.line, len(ask.PCMU)/160+50) // longer than the question
+	require.NoError(t, o.line.Until(o.ctx, func(_ []phone.Packet, audio []byte) bool {
+		assert.Equal(t, 1, bytes.Count(audio, ask.PCMU)+bytes.Count(audio, ask.PCMA), "asked again")
+		return true
+	}))
+	require.NoError(t, o.line.Hangup(o.ctx))
+	end := o.ended()
+	assert.Equal(t, consent.Refused, end.Outcome)
+	assert.EqualValues(t, 1, end.Notice.Plays)
+	assert.Empty(t, end.Recordings)
 }
 
 func TestAnAgentMayLeaveAsSoonAsTheTransferIsAccepted(t *testing.T) {

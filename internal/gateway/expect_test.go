@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"cmp"
 	"math"
 	"slices"
@@ -15,19 +16,20 @@ import (
 // expectations are what a script says at its end, or wherever the call is over.
 func (p *actor) expectations() map[string]func([]string) {
 	return map[string]func([]string){
-		"expect outcome OUTCOME":         func(a []string) { require.Equal(p.t, a[0], string(p.final().Outcome)) },
-		"expect platform told STATUS":    func(a []string) { require.Equal(p.t, a[0], p.arrival.headers["X-Consent-Status"]) },
-		"expect platform not reached":    func([]string) { require.Nil(p.t, p.arrival); require.Empty(p.t, p.final().Call.PlatformCallID) },
-		"expect end REST":                func(a []string) { require.Equal(p.t, a[0], p.final().Call.EndCause) },
-		"expect key KEY by METHOD":       p.expectKey,
-		"expect no key":                  func([]string) { require.Nil(p.t, p.final().Press) },
-		"expect recorded both":           func([]string) { p.expectRecorded() },
-		"expect nothing recorded":        func([]string) { p.expectUnrecorded() },
-		"expect withdrawn by METHOD":     func(a []string) { require.Equal(p.t, a[0], p.final().Withdrawal.Method) },
-		"expect pauses COUNT":            func(a []string) { require.Len(p.t, p.final().Recordings[0].Pauses, int(a[0][0]-'0')) },
-		"expect plays COUNT":             func(a []string) { require.EqualValues(p.t, a[0][0]-'0', p.final().Notice.Plays) },
-		"expect notice heard to its end": func([]string) { require.True(p.t, p.final().Notice.Complete) },
-		"expect fault WORD":              func(a []string) { require.Contains(p.t, p.final().Recordings[0].Fault, a[0]) },
+		"expect outcome OUTCOME":                   func(a []string) { require.Equal(p.t, a[0], string(p.final().Outcome)) },
+		"expect platform told STATUS":              func(a []string) { require.Equal(p.t, a[0], p.arrival.headers["X-Consent-Status"]) },
+		"expect platform not reached":              func([]string) { require.Nil(p.t, p.arrival); require.Empty(p.t, p.final().Call.PlatformCallID) },
+		"expect caller heard nobody before PROMPT": p.expectNobodyBefore,
+		"expect end REST":                          func(a []string) { require.Equal(p.t, a[0], p.final().Call.EndCause) },
+		"expect key KEY by METHOD":                 p.expectKey,
+		"expect no key":                            func([]string) { require.Nil(p.t, p.final().Press) },
+		"expect recorded both":                     func([]string) { p.expectRecorded() },
+		"expect nothing recorded":                  func([]string) { p.expectUnrecorded() },
+		"expect withdrawn by METHOD":               func(a []string) { require.Equal(p.t, a[0], p.final().Withdrawal.Method) },
+		"expect pauses COUNT":                      func(a []string) { require.Len(p.t, p.final().Recordings[0].Pauses, int(a[0][0]-'0')) },
+		"expect plays COUNT":                       func(a []string) { require.EqualValues(p.t, a[0][0]-'0', p.final().Notice.Plays) },
+		"expect notice heard to its end":           func([]string) { require.True(p.t, p.final().Notice.Complete) },
+		"expect fault WORD":                        func(a []string) { require.Contains(p.t, p.final().Recordings[0].Fault, a[0]) },
 	}
 }
 
@@ -240,4 +242,24 @@ func pitch(packets []phone.Packet, hertz float64) bool {
 	}
 	tone := s1*s1 + s2*s2 - w*s1*s2
 	return power > 0 && 2*tone/(float64(n)*power) > 0.2
+}
+
+// expectNobodyBefore looks for voices of the platform in what the caller heard
+// until a prompt began.
+func (p *actor) expectNobodyBefore(args []string) {
+	prompt := p.notice.Prompt(args[0])
+	require.NotNil(p.t, prompt, p.line)
+	const window, frameBytes = 10, 160 // of 20 ms
+	var audio []byte
+	packets := p.phone.Received()
+	for _, packet := range packets {
+		audio = append(audio, packet.Payload...)
+	}
+	whole := func(clip []byte) []byte { return clip[:len(clip)/frameBytes*frameBytes] }
+	begin := max(bytes.Index(audio, whole(prompt.PCMU)), bytes.Index(audio, whole(prompt.PCMA)))
+	require.Positive(p.t, begin, p.line)
+	for heard := 0; heard+window*frameBytes <= begin; heard += frameBytes {
+		some := packets[heard/frameBytes:][:window]
+		require.False(p.t, pitch(some, agentVoice) || pitch(some, 900), "the platform is heard %d ms after the beginning", heard/8)
+	}
 }

@@ -116,6 +116,7 @@ func TestATargetThatAnswersInClearWhereSRTPIsRequiredIsNotTalkedTo(t *testing.T)
 		offer, err := sdp.Parse(r.Offer())
 		if assert.NoError(t, err) && assert.NotEmpty(t, offer.Media[0].Crypto) {
 			offer.Media[0].Crypto = nil
+			offer.Media[0].Port = int(freeAddr(p.t).Port()) // not our own, which is refused anyway
 			r.Answer(ctx, offer.Marshal(), sip.InDialog{})
 		}
 	}})
