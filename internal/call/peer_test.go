@@ -27,7 +27,7 @@ type peer struct {
 	deaf    bool // does not answer a BYE yet
 	loseACK bool // takes no notice of the first ACK of what it answers
 	noACK   bool // acknowledges no answer
-	quits   bool // hangs up on whatever it hears an answer of
+	crosses bool // has answered when a CANCEL comes
 }
 
 // link is one INVITE of a peer and what becomes of it. Guarded by peer.mu.
@@ -39,7 +39,7 @@ type link struct {
 	seq                           int
 	final                         int // answer to the INVITE, 0 for none
 	answer                        message
-	acked, lost                   bool
+	acked, lost, cancelled        bool
 	over                          bool           // a BYE was answered
 	open                          map[int]string // requests of the peer without a final answer, by CSeq
 	bye                           *message       // that waits for its answer
@@ -220,6 +220,9 @@ func (p *peer) asked(l *link, m message, method string) {
 		}
 		l.acked = true
 	case "CANCEL":
+		if l.cancelled = true; l.final == 0 && p.crosses {
+			p.progress(l, 200)
+		}
 		p.respond(l, m, "200 OK", "")
 		if l.final == 0 {
 			p.progress(l, 487)
@@ -282,11 +285,7 @@ func (p *peer) acknowledge(l *link) {
 		branch += "-ack" // a transaction of its own (RFC 3261 section 13.2.2.4)
 	}
 	p.send(l, "ACK", branch, 1, l.target, l.answer.header("To"), "", "")
-	first := !l.acked
 	l.acked = true
-	if p.quits && first && l.final < 300 {
-		p.ask(l, "BYE", "", "")
-	}
 }
 
 // hangUp ends a link by a BYE, after the ACK that may be missing.

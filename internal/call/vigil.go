@@ -29,8 +29,8 @@ func (e *vanished) Error() string { return fmt.Sprintf("%s %s for %s", e.by, e.w
 // holds, may be silent for longer.
 func (c *Call) watch() {
 	for _, p := range []*party{c.asked, c.agent} {
-		if p.leg == nil {
-			continue
+		if p.leg == nil || p == c.agent && c.transfer != nil && c.transfer.left != nil {
+			continue // not there yet, or not any more
 		}
 		if gone := p.absent(time.Now(), c.route.plan.silence); gone != nil {
 			c.end(gone)
