@@ -26,9 +26,10 @@ type Controller struct {
 }
 
 // Keys are the presses with a meaning. Yes, No and Repeat are one key each,
-// Withdraw is a sequence of at least two.
+// Withdraw, Pause and Resume are sequences of at least two; the last two may be
+// empty.
 type Keys struct {
-	Yes, No, Repeat, Withdraw string
+	Yes, No, Repeat, Withdraw, Pause, Resume string
 }
 
 // Retention says how long what is kept, as ISO 8601 durations.

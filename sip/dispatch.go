@@ -114,7 +114,20 @@ func (e *Endpoint) inDialog(r responder, handle func(*Leg, responder)) {
 		return
 	}
 	r.allow, r.session, r.contact = allowedBy(l.handlers()), l.dialog.heard(r.req), l.dialog.contact
+	l.heed(r)
 	handle(l, r)
+}
+
+// heed shows the headers of a request to InDialog.Heed.
+func (l *Leg) heed(r responder) {
+	heed := l.handlers().Heed
+	switch {
+	case heed == nil:
+		return
+	case r.req.Method == siplib.INVITE, r.req.Method == siplib.UPDATE, r.req.Method == siplib.INFO:
+		defer r.e.guard("heeding headers", nil)
+		heed(func(name string) []string { return headerValues(r.req, name) })
+	}
 }
 
 func (e *Endpoint) onOptions(r responder, a arrival) {

@@ -27,6 +27,9 @@ type InDialog struct {
 	// nil, an INFO with a body is answered 415 and one without 200; one with
 	// an Info-Package is always answered 469 (RFC 6086).
 	Info func(contentType string, body []byte) (code int)
+	// Heed gets the headers of every re-INVITE, UPDATE and INFO, as Incoming.Header
+	// does, before anything else is done with it. It may be nil.
+	Heed func(header func(name string) []string)
 	// Refer takes a REFER (RFC 3515) and returns the status to answer it with,
 	// 202 to accept; then Leg.NotifyRefer is to be called until it was given a
 	// final status. It must not do the referring itself: no other request of

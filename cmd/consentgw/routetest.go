@@ -28,15 +28,17 @@ func routeTestCommand() *cobra.Command {
 	var q question
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "route-test [-c FILE] (--trunk NAME | --platform NAME | --source IP) --to NUMBER [flags]",
+		Use:   "route-test [-c FILE] [--trunk NAME | --platform NAME | --source IP] --to NUMBER [flags]",
 		Short: "Say which route a call would take, and why",
 		Long: `Say which route a call would take, and why the routes before it would not be
 taken. No call is placed, and no gateway is asked.
 
 The trunk is named, or found by the address that the call comes from. So is the
-platform of an outbound call, with --outbound before an address. Exit 0 if a route
+platform of an outbound call, with --outbound before an address. With none of these
+the answer is given for every trunk, one after the other. Exit 0 if a route
 matches, 1 if none does or the configuration has errors.`,
-		Example: `  consentgw route-test -c consentgw.yaml --trunk carrier-a --from +12025550100 --to +31205550100
+		Example: `  consentgw route-test -c consentgw.yaml --from +12025550100 --to +31205550100
+  consentgw route-test -c consentgw.yaml --trunk carrier-a --from +12025550100 --to +31205550100
   consentgw route-test -c consentgw.yaml --source 198.51.100.7 --to 0205550100 --at 2026-03-02T18:00:00+01:00`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,11 +50,7 @@ matches, 1 if none does or the configuration has errors.`,
 			if err := (report{file: file, findings: findings}).print(cmd.ErrOrStderr()); err != nil {
 				return err
 			}
-			a, err := q.ask(cfg, source, at)
-			if err != nil {
-				return err
-			}
-			return a.print(cmd.OutOrStdout(), asJSON)
+			return q.answer(cmd.OutOrStdout(), cfg, source, at, asJSON)
 		},
 	}
 	c.Flags().StringVarP(&file, "config", "c", "", "configuration file")
@@ -72,11 +70,11 @@ matches, 1 if none does or the configuration has errors.`,
 func (q question) read(called bool) (source netip.Addr, at time.Time, err error) {
 	at = time.Now()
 	switch {
-	case (q.trunk+q.platform == "") == (q.source == "") || q.trunk != "" && q.platform != "":
+	case q.trunk+q.platform != "" && q.source != "" || q.trunk != "" && q.platform != "":
 		return source, at, usagef("name the trunk by --trunk, the platform by --platform or the address by --source, one of the three")
 	case q.certificate != "" && q.source == "":
 		return source, at, usagef("--certificate goes with --source: by --trunk the trunk is known already")
-	case q.outbound && q.trunk != "":
+	case q.outbound && q.platform+q.source == "":
 		return source, at, usagef("--outbound goes with --platform or --source: a call that comes from a trunk is inbound")
 	case !called:
 		return source, at, usagef("--to is missing: name the called number")
@@ -92,6 +90,35 @@ func (q question) read(called bool) (source netip.Addr, at time.Time, err error)
 		}
 	}
 	return source, at, nil
+}
+
+// answer tells what becomes of the call: by whichever trunk, if none is named.
+func (q question) answer(w io.Writer, cfg *config.Config, source netip.Addr, at time.Time, asJSON bool) error {
+	questions := []question{q}
+	if q.trunk+q.platform+q.source == "" {
+		questions = nil
+		for _, t := range cfg.Trunks {
+			q.trunk = t.Name
+			questions = append(questions, q)
+		}
+	}
+	found := errReported
+	for i, q := range questions {
+		a, err := q.ask(cfg, source, at)
+		if err != nil {
+			return err
+		}
+		if len(questions) > 1 && !asJSON {
+			fmt.Fprintf(w, "%sFrom trunk %s:\n", strings.Repeat("\n", min(i, 1)), a.Trunk)
+		}
+		if err := a.print(w, asJSON); err != nil {
+			return err
+		}
+		if a.Matches {
+			found = nil
+		}
+	}
+	return found
 }
 
 // verdict is what becomes of the call.
@@ -154,18 +181,11 @@ func (q question) askOutbound(cfg *config.Config, table *route.Table, source net
 	return a, nil
 }
 
-// print also returns the exit code, as an error that needs no words.
 func (a verdict) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		if err := printJSON(w, a); err != nil {
-			return err
-		}
-	} else {
-		a.write(w)
+		return printJSON(w, a)
 	}
-	if !a.Matches {
-		return errReported
-	}
+	a.write(w)
 	return nil
 }
 

@@ -77,6 +77,21 @@ The call takes route sales to platform center, by policy ask.
 Calling number: withheld
 Called number:  0205550122
 `},
+		{"from whichever trunk", []string{"--from", "+12025550100", "--to", "+442079460123", "--at", monday}, exitFailed,
+			`From trunk carrier-a:
+route vip: the called number does not begin with +31
+route sales: the called number does not begin with +3120
+no route matches
+
+The call is refused with 404: no route.
+
+From trunk carrier-b:
+route vip: the called number does not begin with +31
+route sales: the trunk is carrier-b, not carrier-a
+no route matches
+
+The call is refused with 404: no route.
+`},
 		{"no route", []string{"--trunk", "carrier-b", "--to", "+31205550122", "--at", monday}, exitFailed,
 			`route vip: the calling number is not +12025550100
 route sales: the trunk is carrier-b, not carrier-a
@@ -126,7 +141,7 @@ func TestRouteTestFindsATrunkByItsCertificate(t *testing.T) {
 
 func TestRouteTestSaysWhatIsWrongWithItsCommandLine(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"--to 1", "name the trunk by --trunk, the platform by --platform or the address by --source, one of the three"},
+		{"--outbound --to 1", "--outbound goes with --platform or --source"},
 		{"--trunk a --source 192.0.2.1 --to 1", "one of the three"},
 		{"--trunk a", "--to is missing: name the called number"},
 		{"--trunk a --certificate b --to 1", "--certificate goes with --source"},

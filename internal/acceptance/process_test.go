@@ -3,6 +3,7 @@ package acceptance
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -102,6 +103,21 @@ func (p *process) ended(ctx context.Context) int {
 
 // signal does nothing to a process that has ended.
 func (p *process) signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }
+
+// goroutines ends the program, and says which goroutines it had and how many of
+// each.
+func (p *process) goroutines() string {
+	p.signal(syscall.SIGQUIT)
+	<-p.done
+	count := map[string]int{}
+	for _, line := range p.lines() {
+		if by, ok := strings.CutPrefix(line, "created by "); ok {
+			by, _, _ = strings.Cut(by, " in goroutine ")
+			count[by]++
+		}
+	}
+	return fmt.Sprint(count)
+}
 
 // kill ends the program as a crash of the machine would.
 func (p *process) kill() {

@@ -50,7 +50,7 @@ const (
 )
 
 // patience ends a test whose event never comes; it is no measure of anything.
-const patience = 100 * time.Second
+const patience = 4 * time.Minute
 
 // The media ports of a site are below those that the system hands out, so that
 // no socket of a test comes to lie on one. SIPp's are besides them.
@@ -127,7 +127,7 @@ func (s *site) configure(p plan, apiAddr string) {
 		"caller: 127.0.0.1:6000":                        "caller: " + s.recorder.CallerAddr().String(),
 		"agent: 127.0.0.1:6002":                         "agent: " + s.recorder.AgentAddr().String(),
 		"notice: recording":                             "notice: short",
-		"answer_timeout: 6s ":                           "answer_timeout: 2s ",
+		"answer_timeout: 6s ":                           "answer_timeout: 5s ",
 		"retries: 1":                                    "retries: 0",
 		"timeout: 500ms":                                "timeout: " + cmp.Or(p.store, 10*time.Second).String(),
 	} {

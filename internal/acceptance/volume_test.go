@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -40,22 +41,25 @@ func TestFiveHundredCallsAtTwentyASecond(t *testing.T) {
 }
 
 // sippRun makes calls on both sides and waits for their end. It returns them
-// and what the contact center was told, by the Call-ID of the trunk leg.
+// and what the contact center was told, by the Call-ID of the trunk leg. SIPp
+// goes by the clock: where it says that it was itself kept waiting, nothing is
+// proved by calls that went wrong, and others are made at half the rate.
 func (s *site) sippRun(name string, count, rate int, choices ...string) ([]sippCall, map[string][]string) {
-	s.t.Helper()
-	platform := s.sippPlatform(count)
-	calls := sippCalls(name, count, choices...)
-	s.sippCallers(rate, calls, name).wait(s)
-	platform.wait(s)
-	told := map[string][]string{}
-	for _, line := range platform.log() {
-		words := strings.Fields(line)
-		require.Len(s.t, words, 6, line)
-		require.NotContains(s.t, told, words[1], "a call that reached the platform twice")
-		told[words[1]] = words
+	t := s.t
+	t.Helper()
+	for try := 0; ; try++ {
+		run := fmt.Sprintf("%s%d", name, try)
+		platform := s.sippPlatform(count)
+		calls := sippCalls(run, count, choices...)
+		callers := s.sippCallers(max(1, rate>>try), calls, run)
+		if callers.succeeds(s) && platform.succeedsSoon(s) {
+			return calls, platform.told(count)
+		}
+		starved := callers.starved() || platform.starved()
+		require.True(t, starved && try < 3, "callers: %s\nplatform: %s", callers.problems(), platform.problems())
+		t.Logf("SIPp was kept waiting at %d calls a second: again at half of it", rate>>try)
+		platform.kill()
 	}
-	require.Len(s.t, told, count, "calls at the platform")
-	return calls, told
 }
 
 // recordsOf holds Redis against what the callers did, and the API against Redis.

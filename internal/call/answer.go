@@ -84,7 +84,19 @@ func (c *Call) inDialog(p *party, callID string) sip.InDialog {
 			})
 		},
 		Info: func(contentType string, body []byte) int {
+			if len(body) == 0 {
+				return 200 // what it had to say stands in its headers
+			}
 			return c.infoFrom(p, contentType, body)
+		},
+		Heed: func(header func(string) []string) {
+			if values := header(recordingHeader); len(values) > 0 {
+				c.do(p.running, func() {
+					if up() {
+						c.heedHeader(p, values)
+					}
+				})
+			}
 		},
 		Refer: func(r sip.Refer) (code int) {
 			code = 480
@@ -127,7 +139,8 @@ func (c *Call) change(p *party, apply func() error) error {
 		}
 		c.remark(kind, "by "+p.name)
 	}
-	if c.asked.unwilling {
+	c.preferred(p)
+	if c.unwilling() {
 		c.withdraw(recordpref) // does nothing if there is no consent
 	}
 	c.regate()
@@ -135,18 +148,20 @@ func (c *Call) change(p *party, apply func() error) error {
 	return nil
 }
 
-// infoFrom takes a key by SIP INFO from the caller. Only the asked party's keys
-// mean anything here; every other INFO is passed to the other side as it is. A
+// infoFrom takes a key by SIP INFO. Every other INFO is passed to the other side
+// as it is, and so are the agent's keys. A
 // key is passed on as well, but nobody waits for the answer: the next key may
 // be the last of the withdraw sequence, and waits behind this one.
 func (c *Call) infoFrom(p *party, contentType string, body []byte) int {
 	press, err := dtmf.ParseInfo(contentType, body, c.now())
+	if err == nil {
+		select {
+		case p.info <- press:
+		default: // nobody reads: the call is closing, or an agent has not been put through
+		}
+	}
 	if err != nil || p != c.asked {
 		return c.passInfo(p, contentType, body)
-	}
-	select {
-	case p.info <- press:
-	default: // nobody reads any more: the call is closing
 	}
 	select {
 	case p.pressed.onward <- info{contentType, body}:
@@ -165,9 +180,7 @@ type info struct {
 // agent, in order, until the call ends.
 func (c *Call) passKeys() {
 	agent, onward := c.agent, c.asked.pressed.onward
-	for len(onward) > 0 {
-		<-onward // pressed before there was an agent
-	}
+	discard(onward) // pressed before there was this agent
 	c.beside(func() {
 		for {
 			select {
@@ -178,6 +191,18 @@ func (c *Call) passKeys() {
 			}
 		}
 	})
+}
+
+// discard empties a channel without ever waiting: the agent before may take from
+// it as well, until its goroutine has seen that it is to end.
+func discard(onward <-chan info) {
+	for {
+		select {
+		case <-onward:
+		default:
+			return
+		}
+	}
 }
 
 // infoWait bounds how long one party waits for the other's answer to an INFO.

@@ -17,7 +17,7 @@ func (c *Call) ask(ctx context.Context) (consent.Decision, error) {
 	if c.route.policy == nil {
 		return consent.Undecided(c.now(), consent.NotAsked), nil
 	}
-	if c.asked.unwilling {
+	if c.unwilling() {
 		return consent.Unwilling(c.now(), recordpref), nil
 	}
 	if c.unheard() {

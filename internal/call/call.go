@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/dtmf"
 	"consentgw/sip"
 )
 
@@ -131,6 +130,7 @@ func (c *Call) connected() bool { return !c.rec.Call.ConnectedAt.IsZero() }
 // one then and is not being replaced.
 func (c *Call) follow(p *party, leg *sip.Leg) {
 	p.leg = leg
+	c.preferred(p)
 	asked := p == c.asked
 	context.AfterFunc(leg.Context(), func() {
 		cause := context.Cause(leg.Context())
@@ -143,7 +143,7 @@ func (c *Call) follow(p *party, leg *sip.Leg) {
 }
 
 // until waits for done and meanwhile serves all that may happen to a decided
-// call: keys of the caller, and the inbox. It is the only wait after the
+// call: keys of both, and the inbox. It is the only wait after the
 // decision, so the ways a call can change or end are listed once.
 func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 	refresh := time.NewTicker(time.Second)
@@ -154,10 +154,16 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 		select {
 		case <-done:
 			return context.Cause(ctx) // nil unless the call has ended as well
-		case p := <-c.asked.stream.Presses():
-			c.pressed(p)
-		case p := <-c.asked.info:
-			c.pressed(p)
+		case d := <-c.asked.stream.Presses():
+			c.pressed(c.asked, d)
+		case d := <-c.asked.info:
+			c.pressed(c.asked, d)
+		case d := <-c.agent.stream.Presses():
+			c.pressed(c.agent, d)
+		case d := <-c.agent.info:
+			c.pressed(c.agent, d)
+		case <-c.tape.pause.due:
+			c.pauseOver()
 		case f := <-c.inbox:
 			f()
 		case <-refresh.C:
@@ -169,17 +175,4 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// pressed looks for the withdraw sequence in the caller's keys. It counts at
-// any time after the decision, and only the caller's own keys get here.
-func (c *Call) pressed(p dtmf.Press) {
-	if !c.asked.fresh(p) {
-		return
-	}
-	c.svc.Metrics.Press(string(p.Method))
-	if c.route.policy == nil || !c.asked.pressed.sequence.push(p, c.route.policy.Keys.Withdraw) {
-		return
-	}
-	c.withdraw("key")
 }

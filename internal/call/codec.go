@@ -157,6 +157,7 @@ func (p *party) offer(other *party, allowed []string, more ...sdp.Codec) []byte 
 		}
 	}
 	p.secure(p.policy)
+	p.prefers = "" // what somebody else said who did not become this party
 	p.described = sdp.NewOffer(p.local, codecs).Marshal()
 	return p.described
 }

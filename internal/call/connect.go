@@ -168,10 +168,17 @@ func (c *Call) putThrough(ctx context.Context, leg *sip.Leg) error {
 	select {
 	case <-c.search.wanted:
 	case <-leg.Context().Done():
-		if err := c.do(ctx, c.agentLeft); err != nil {
+		left := false // else it was put through, and leaves like any agent
+		if err := c.do(ctx, func() {
+			if left = !c.search.isWanted(); left {
+				c.agentLeft()
+			}
+		}); err != nil {
 			return err
 		}
-		return errLeft
+		if left {
+			return errLeft
+		}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

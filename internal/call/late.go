@@ -27,5 +27,6 @@ func (c *Call) agreeLate(leg *sip.Leg) error {
 	if err := c.asked.answered(leg.SDP()); err != nil {
 		return fmt.Errorf("%w: %w", errNoMedia, err)
 	}
+	c.preferred(c.asked)
 	return nil
 }

@@ -88,8 +88,10 @@ func (c *Call) obey(verb string) error {
 		return nil
 	case "withdraw":
 		return c.obeyWithdraw()
-	case "pause", "resume":
-		return c.obeyPause(verb == "pause")
+	case "pause":
+		return c.pauseBy(byAPI, nil)
+	case "resume":
+		return c.resumeBy(byAPI, nil)
 	}
 	return fmt.Errorf("%w: unknown command %q", consent.ErrNotPossible, verb)
 }
@@ -100,18 +102,6 @@ func (c *Call) obeyWithdraw() error {
 	}
 	if !c.withdraw("api") {
 		return fmt.Errorf("%w: no consent has been given in this call", consent.ErrNotPossible)
-	}
-	return nil
-}
-
-func (c *Call) obeyPause(pause bool) error {
-	if !c.tape.permit.Valid() || len(c.tape.open)+c.tape.opening == 0 {
-		return fmt.Errorf("%w: nothing is being recorded", consent.ErrNotPossible)
-	}
-	if c.tape.paused != pause {
-		c.tape.paused = pause
-		c.regate()
-		c.publish()
 	}
 	return nil
 }

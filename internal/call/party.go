@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"time"
 
 	"consentgw/internal/dtmf"
@@ -50,7 +51,8 @@ type negotiation struct {
 	local     sdp.Local                               // what our description is made of
 	described []byte                                  // our description as last sent
 	agreed    sdp.Agreed
-	unwilling bool // its last offer asked for no recording
+	prefers   string // what its last description asked for: see preference
+	preferred string // and what the record says of it
 	protection
 }
 
@@ -126,7 +128,7 @@ func (p *party) accept(offer *sdp.Session) error {
 		return err
 	}
 	p.described, p.offered = answer.After(p.described), offered
-	p.unwilling = prefersNone(offer, agreed.Index)
+	p.prefers = preference(offer, agreed.Index)
 	return nil
 }
 
@@ -150,6 +152,9 @@ func (p *party) answered(body []byte) error {
 	agreed, err := sdp.Accept(ours, answer)
 	if err != nil {
 		return err
+	}
+	if wish := preference(answer, agreed.Index); wish != "" {
+		p.prefers = wish // silence on it takes back nothing that an offer said
 	}
 	if err := p.usable(agreed.Remote); err != nil {
 		return err
@@ -221,19 +226,22 @@ type sequence struct {
 // star pressed in a menu and a nine pressed later would stop a recording.
 const sequenceGap = 3 * time.Second
 
-// push adds a press and reports whether it completes want.
-func (s *sequence) push(p dtmf.Press, want string) bool {
+// push adds a press and returns which of the wanted sequences it completes; empty
+// for none.
+func (s *sequence) push(p dtmf.Press, wanted ...string) string {
 	if p.At.Sub(s.at) > sequenceGap {
 		s.keys = ""
 	}
 	s.at = p.At
 	s.keys += string(p.Key.Rune())
-	if len(s.keys) > len(want) {
-		s.keys = s.keys[len(s.keys)-len(want):]
+	longest := 0
+	for _, want := range wanted {
+		longest = max(longest, len(want))
+		if want != "" && strings.HasSuffix(s.keys, want) {
+			s.keys = ""
+			return want
+		}
 	}
-	if want == "" || s.keys != want {
-		return false
-	}
-	s.keys = ""
-	return true
+	s.keys = s.keys[max(len(s.keys)-longest, 0):]
+	return ""
 }

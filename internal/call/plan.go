@@ -42,6 +42,7 @@ type path struct {
 	platform  *Platform
 	carrier   *Carrier // of an outbound route, where the calls go; else nil
 	recorders []Recorder
+	maxPause  time.Duration // 0: a pause has no end of its own
 }
 
 // targets are the addresses that the calls of the path are dialed at.
@@ -139,6 +140,7 @@ func (r *path) ask(cfg *config.Config, name string, library *prompts.Library) er
 	}
 	r.policy = policyOf(cfg.Policies[i])
 	r.dialEarly = cfg.Policies[i].Dial == config.DialDuringNotice
+	r.maxPause = cfg.Policies[i].MaxPause
 	notice, err := library.Notice(r.policy.Notice, r.policy.Language)
 	if err != nil {
 		return fmt.Errorf("policy %q: %w", name, err)

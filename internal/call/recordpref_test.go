@@ -8,23 +8,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOnlyOffIsAPreferenceThatCounts(t *testing.T) {
+func TestAPreferenceIsReadFromTheSessionAndItsAudio(t *testing.T) {
 	at := func(key, value string) []sdp.Attribute { return []sdp.Attribute{{Key: key, Value: value}} }
 	audio := func(a []sdp.Attribute) *sdp.Session { return &sdp.Session{Media: []sdp.Media{{Attributes: a}}} }
 	for name, c := range map[string]struct {
 		s    *sdp.Session
-		want bool
+		want string
 	}{
-		"none":               {audio(nil), false},
-		"off for the audio":  {audio(at("recordpref", "off")), true},
-		"off for all":        {&sdp.Session{Attributes: at("recordpref", "OFF"), Media: make([]sdp.Media, 1)}, true},
-		"on is no consent":   {audio(at("recordpref", "on")), false},
-		"pause is no off":    {audio(at("recordpref", "pause")), false},
-		"nopreference":       {audio(at("recordpref", "nopreference")), false},
-		"another attribute":  {audio(at("record", "off")), false},
-		"off for the video":  {&sdp.Session{Media: []sdp.Media{{}, {Attributes: at("recordpref", "off")}}}, false},
-		"no media line even": {&sdp.Session{}, false},
+		"none":               {audio(nil), ""},
+		"off for the audio":  {audio(at("recordpref", "off")), "off"},
+		"off for all":        {&sdp.Session{Attributes: at("recordpref", "OFF"), Media: make([]sdp.Media, 1)}, "off"},
+		"on":                 {audio(at("recordpref", "on")), "on"},
+		"pause":              {audio(at("recordpref", "pause")), "pause"},
+		"nopreference":       {audio(at("recordpref", "nopreference")), "nopreference"},
+		"another attribute":  {audio(at("record", "off")), ""},
+		"off for the video":  {&sdp.Session{Media: []sdp.Media{{}, {Attributes: at("recordpref", "off")}}}, ""},
+		"what records least": {&sdp.Session{Attributes: at("recordpref", "on"), Media: []sdp.Media{{Attributes: at("recordpref", "pause")}}}, "pause"},
+		"no media line even": {&sdp.Session{}, ""},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, prefersNone(c.s, 0)) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, preference(c.s, 0)) })
 	}
 }

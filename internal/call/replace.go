@@ -28,6 +28,10 @@ func (s *Service) Replace(ctx context.Context, in *sip.Incoming) bool {
 		in.Reject(481, "Call/Transaction Does Not Exist")
 		return true
 	}
+	j := c.route
+	if j.auth = j.platform.Auth; !s.proven(in, j) {
+		return true
+	}
 	c.replacedBy(ctx, in, leg, replaces.EarlyOnly)
 	return true
 }
@@ -54,6 +58,7 @@ func (c *Call) replacedBy(ctx context.Context, in *sip.Incoming, leg *sip.Leg, e
 			return
 		}
 		next.dialog, headers = in.CallID(), c.consentHeaders()
+		c.transfer.said = c.rec.Outcome
 	})
 	if code != 0 {
 		in.Reject(code, replaceReason(code))

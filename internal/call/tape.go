@@ -18,7 +18,7 @@ type tape struct {
 	open    []open // those in use
 	caller  *media.Tap
 	agent   *media.Tap
-	paused  bool   // by the API
+	pause   pause
 	reason  string // why the gate is shut; empty while copies flow
 	passing bool
 	pauses  int                // begun so far
@@ -107,10 +107,10 @@ func (c *Call) shutReason() string {
 		return "hold"
 	case c.pausedByTransfer():
 		return "transfer"
-	case c.tape.paused:
-		return "api"
+	case c.prefersPause():
+		return "recordpref"
 	}
-	return ""
+	return c.tape.pause.by
 }
 
 // pass opens or shuts the gate. When it has shut it, no copy is on its way.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 
+	"consentgw/consent"
 	"consentgw/internal/target"
 	"consentgw/sip"
 
@@ -17,9 +18,10 @@ import (
 // dialog. The asked party, its decision and its permit stay what they are. Owned
 // by the call's goroutine.
 type transfer struct {
-	next  *party // who is to be the agent
-	left  error  // the agent has hung up meanwhile: the end of its dialog
-	early bool   // next sends media before its answer
+	next  *party          // who is to be the agent
+	said  consent.Outcome // what the last INVITE, or the answer to one, said of the consent
+	left  error           // the agent has hung up meanwhile: the end of its dialog
+	early bool            // next sends media before its answer
 	stop  context.CancelFunc
 }
 
@@ -29,8 +31,9 @@ var errNoTransfer = errors.New("transfer failed after the agent had left")
 // referral is a REFER that was accepted. Constant.
 type referral struct {
 	sip.Refer
-	leg  *sip.Leg // it came by
-	ways []way
+	leg     *sip.Leg // it came by
+	byAgent bool     // who may be named: what a caller says of itself goes through present alone
+	ways    []way
 }
 
 // maxTransfers is how often one call may get another agent: the media ports of
@@ -61,7 +64,7 @@ func (c *Call) refer(p *party, r sip.Refer) int {
 	}
 	ctx, stop := context.WithCancel(c.asked.running)
 	c.transfer.stop = stop
-	asked := referral{r, p.leg, ways}
+	asked := referral{r, p.leg, p == c.agent, ways}
 	c.beside(func() {
 		defer stop()
 		c.carryOut(ctx, asked, next)
@@ -198,11 +201,12 @@ func (c *Call) transferTo(ctx context.Context, r referral, next *party, w way, t
 		next.dialog = inv.CallID
 		inv.Offer = next.offer(c.asked, c.route.trunk.Codecs)
 		told := c.present(w.target)
+		c.transfer.said = c.rec.Outcome
 		inv.Caller, inv.Headers, inv.Present = told.caller, told.headers, told.present
 	}); err != nil {
 		return err
 	}
-	if r.ReferredBy != "" {
+	if r.ReferredBy != "" && r.byAgent {
 		inv.Headers = append(inv.Headers, sip.Header{Name: "Referred-By", Value: "<" + r.ReferredBy + ">"})
 	}
 	if r.Replaces != nil {
@@ -231,7 +235,7 @@ func (c *Call) handOver(next *party, leg *sip.Leg, place string) error {
 }
 
 func (c *Call) replaceAgent(next *party, leg *sip.Leg, place string) {
-	old := c.agent
+	old, said := c.agent, c.transfer.said
 	c.moving = true
 	c.regate()
 	c.asked.silence() // a ringback tone, if the agent has left
@@ -247,12 +251,16 @@ func (c *Call) replaceAgent(next *party, leg *sip.Leg, place string) {
 	next.stream.TapTo(c.tape.agent)
 	next.began()
 	c.follow(next, leg)
+	c.joinSessions(leg)
 	c.align(next.running)
 	c.passKeys()
 	c.rec.Call.Target, c.rec.Call.PlatformCallID = place, leg.CallID()
 	c.remark("transferred", "to "+place+", Call-ID "+leg.CallID())
 	c.moving = false
 	c.regate()
+	if said != c.rec.Outcome { // taken back meanwhile
+		c.inform()
+	}
 	c.publish()
 }
 

@@ -29,8 +29,8 @@ func (e *vanished) Error() string { return fmt.Sprintf("%s %s for %s", e.by, e.w
 // holds, may be silent for longer.
 func (c *Call) watch() {
 	for _, p := range []*party{c.asked, c.agent} {
-		if p.leg == nil || p == c.agent && c.transfer != nil && c.transfer.left != nil {
-			continue // not there yet, or not any more
+		if !p.expected() {
+			continue
 		}
 		if gone := p.absent(time.Now(), c.route.plan.silence); gone != nil {
 			c.end(gone)
@@ -38,6 +38,10 @@ func (c *Call) watch() {
 		}
 	}
 }
+
+// expected reports whether a party is to be heard of: not one that is not there
+// yet, and not an agent who has hung up and whose place another is to take.
+func (p *party) expected() bool { return p.leg != nil && p.leg.Context().Err() == nil }
 
 // absent says that a party has been missing for too long, or nil.
 func (p *party) absent(now time.Time, limit config.MediaTimeout) error {

@@ -155,6 +155,8 @@ type Policy struct {
 	// Dial says when the platform is called: DialAfterDecision, the default and
 	// the meaning of empty, or DialDuringNotice.
 	Dial string
+	// MaxPause is when a pause that was asked for ends by itself. Default 0: never.
+	MaxPause time.Duration
 }
 
 // The values of Policy.Dial. With DialDuringNotice the agent's telephone rings
@@ -168,9 +170,9 @@ const (
 // Controller is who is responsible for the processing (GDPR article 4(7)).
 type Controller struct{ Name, Contact, Address, Country string }
 
-// Keys are what a caller presses: one key each, and a sequence of at least two
-// for Withdraw. Defaults 1, 2, 0 and *9.
-type Keys struct{ Yes, No, Repeat, Withdraw string }
+// Keys are what a caller presses: one key each, and sequences of at least two for
+// Withdraw, Pause and Resume. Defaults 1, 2, 0 and *9, and no Pause and Resume.
+type Keys struct{ Yes, No, Repeat, Withdraw, Pause, Resume string }
 
 // Retention is how long the evidence and the audio are kept.
 type Retention struct{ Record, Recording Period }

@@ -48,7 +48,8 @@ func (r *reader) policy(n *node) Policy {
 			Record:    parsed(r, retention.get("record"), "", parsePeriod),
 			Recording: parsed(r, retention.get("recording"), "", parsePeriod),
 		},
-		Dial: r.text(n.get("dial"), DialAfterDecision, oneOf(DialAfterDecision, DialDuringNotice)),
+		Dial:     r.text(n.get("dial"), DialAfterDecision, oneOf(DialAfterDecision, DialDuringNotice)),
+		MaxPause: parsed(r, n.get("max_pause"), 0, duration(0, 24*time.Hour)),
 	}
 	r.proofOutlivesAudio(p.Retention, retention)
 	return p
@@ -73,19 +74,45 @@ func (r *reader) policyKeys(n *node) Keys {
 		No:       r.text(n.get("no"), "2", checkKey),
 		Repeat:   r.text(n.get("repeat"), "0", checkKey),
 		Withdraw: r.text(n.get("withdraw"), "*9", checkWithdraw),
+		Pause:    r.text(n.get("pause"), "", checkWithdraw),
+		Resume:   r.text(n.get("resume"), "", checkWithdraw),
 	}
-	one := []struct{ name, key string }{{"yes", k.Yes}, {"no", k.No}, {"repeat", k.Repeat}}
+	one := []named{{"yes", k.Yes}, {"no", k.No}, {"repeat", k.Repeat}}
 	for i, a := range one {
 		for _, b := range one[:i] {
 			if a.key != "" && a.key == b.key {
 				r.clash(n, a.name, b.name, "is the same key as %s", b.name)
 			}
 		}
-		if a.key != "" && strings.HasPrefix(k.Withdraw, a.key) {
-			r.clash(n, "withdraw", a.name, "begins with the key for %s, so pressing that key would be ambiguous", a.name)
+		for _, s := range k.sequences() {
+			if a.key != "" && strings.HasPrefix(s.key, a.key) {
+				r.clash(n, s.name, a.name, "begins with the key for %s, so pressing that key would be ambiguous", a.name)
+			}
 		}
 	}
+	r.sequences(n, k)
 	return k
+}
+
+type named struct{ name, key string }
+
+func (k Keys) sequences() []named {
+	return []named{{"withdraw", k.Withdraw}, {"pause", k.Pause}, {"resume", k.Resume}}
+}
+
+// sequences must be told apart wherever they stand in a row of keys.
+func (r *reader) sequences(n *node, k Keys) {
+	all := k.sequences()
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if a.key != "" && b.key != "" && (strings.Contains(a.key, b.key) || strings.Contains(b.key, a.key)) {
+				r.clash(n, a.name, b.name, "cannot be told from the keys for %s", b.name)
+			}
+		}
+	}
+	if k.Resume != "" && k.Pause == "" {
+		r.warn(n.get("resume"), "has nothing to end: there are no keys for pause")
+	}
 }
 
 // clash reports where the file has the key; the other one may be a default.

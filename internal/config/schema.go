@@ -128,6 +128,7 @@ func policyKeys() *shape {
 		must("language", "say in which language callers are asked, such as nl", single()),
 		may("keys", block(
 			may("yes", single()), may("no", single()), may("repeat", single()), may("withdraw", single()),
+			may("pause", single()), may("resume", single()),
 		)),
 		may("answer_timeout", single()),
 		may("retries", single()),
@@ -135,7 +136,7 @@ func policyKeys() *shape {
 			must("record", "say how long the evidence of a call is kept, such as P7Y", single()),
 			must("recording", "say how long the audio is kept, such as P90D", single()),
 		)),
-		may("dial", single()),
+		may("dial", single()), may("max_pause", single()),
 	)
 }
 

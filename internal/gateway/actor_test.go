@@ -107,6 +107,9 @@ func (p *actor) verbs() map[string]func([]string) {
 	for name, act := range p.recorderVerbs() {
 		verbs[name] = act
 	}
+	for name, act := range p.partyVerbs() {
+		verbs[name] = act
+	}
 	for name, act := range p.expectations() {
 		verbs[name] = act
 	}

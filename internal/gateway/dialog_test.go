@@ -3,6 +3,8 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 
 	"consentgw/internal/phone"
 	"consentgw/internal/sdp"
@@ -16,6 +18,9 @@ func (p *actor) dialogs() map[string]func([]string) {
 	verbs := map[string]func([]string){
 		"agent hangs up because REST": func(a []string) { p.must(p.arrival.line.Leg().ByeFor(p.ctx, a[0])) },
 		"caller is told REST":         p.isTold,
+		"agents may take over":        func([]string) { p.mayTakeOver() },
+		"caller hears the next agent": func([]string) { p.callerHears(nextVoice) },
+		"another agent takes over":    func([]string) { p.takesOver() },
 	}
 	for who, line := range map[string]func() *phone.Line{
 		"caller": func() *phone.Line { return p.phone },
@@ -39,6 +44,37 @@ func (p *actor) cannotChange(line *phone.Line, code int, change func(*sdp.Sessio
 	var status *sip.StatusError
 	require.ErrorAs(p.t, line.Change(p.ctx, false, change), &status, p.line)
 	require.Equal(p.t, code, status.Code, p.line)
+}
+
+// mayTakeOver lets the contact center's phones call the gateway, and transfer.
+func (p *actor) mayTakeOver() {
+	center := &p.cfg.Platforms[0]
+	center.From = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	center.Transfers.By = []string{"agent"}
+}
+
+// nextVoice is the pitch of who takes over, in hertz.
+const nextVoice = 1100.0
+
+// takesOver calls the gateway from another phone of the contact center, with an
+// INVITE that replaces the agent's dialog (RFC 3891).
+func (p *actor) takesOver() {
+	other, err := phone.New(phone.Config{Listen: "udp:127.0.0.1:0"})
+	p.must(err)
+	p.t.Cleanup(func() { require.NoError(p.t, other.Close()) })
+	before := p.arrival.line
+	agents, gateways := before.Leg().Tags()
+	a := p.gateway.PlatformAddrs()[0]
+	line, err := other.Call(p.ctx, phone.Dial{Target: fmt.Sprintf("sip:%s;transport=%s", a.AddrPort, a.Transport),
+		Caller: calledNumber, Called: "agent", Headers: []sip.Header{
+			{Name: "Require", Value: "replaces"},
+			{Name: "Replaces", Value: fmt.Sprintf("%s;to-tag=%s;from-tag=%s", before.Leg().CallID(), gateways, agents)},
+		}})
+	p.must(err)
+	line.Speak(speech(nextVoice), true)
+	p.hungUpOn(before)
+	p.arrival = &arrival{headers: p.arrival.headers, line: line}
+	p.answered = append(p.answered, line)
 }
 
 // isTold waits for the end of the call and its Reason header.

@@ -84,9 +84,12 @@ func (p *actor) recorderVerbs() map[string]func([]string) {
 		"recorder asks for COUNT snapshots":   p.asksSnapshots,
 		"recorder is told STATE":              func(a []string) { p.untilTold(a[0]) },
 		"history has KIND":                    func(a []string) { p.untilNoted(a[0]) },
-		"caller prefers no recording":         func([]string) { p.tamper = preference("off") },
-		"caller changes to prefer none":       func([]string) { p.must(p.phone.Change(p.ctx, false, preference("off"))) },
-		"caller wishes a recording":           func([]string) { p.tamper = preference("on") },
+		"history had KIND": func(a []string) {
+			require.True(p.t, slices.ContainsFunc(p.final().History, func(e consent.Event) bool { return e.Type == a[0] }), p.line)
+		},
+		"caller prefers no recording":   func([]string) { p.tamper = preference("off") },
+		"caller changes to prefer none": func([]string) { p.must(p.phone.Change(p.ctx, false, preference("off"))) },
+		"caller wishes a recording":     func([]string) { p.tamper = preference("on") },
 		"expect refused by METHOD": func(a []string) {
 			require.Equal(p.t, a[0], p.final().Press.Method)
 			require.Empty(p.t, p.final().Press.Key)

@@ -87,7 +87,8 @@ func ofThePermit() []mutant {
 }
 
 func ofTheDecision() []mutant {
-	const decision, asking, ask, source = "consent/decision.go", "consent/asking.go", "internal/call/ask.go", "internal/media/source.go"
+	const decision, asking, ask = "consent/decision.go", "consent/asking.go", "internal/call/ask.go"
+	const player, source = "internal/media/player.go", "internal/media/source.go"
 	return []mutant{
 		{"a yes counts although the notice was not heard to its end", []edit{{decision, "case !heard.Complete:", "case !heard.Complete && c.Kind != Yes:"}},
 			[]killer{law("TestDecideAppliesTheLaw|TestConsentIsGivenExactlyByAYesAfterACompleteNotice")}},
@@ -102,7 +103,7 @@ func ofTheDecision() []mutant {
 			[]killer{law("TestEveryKeyAtEveryMoment"), calls("two-keys-at-once")}},
 		{"a question without an answer can be given", []edit{{decision, "if o == Given || o == Pending {", "if o == Pending {"}},
 			[]killer{law("TestAnUndecidedQuestionIsNeverConsent")}},
-		{"a notice that was cut off counts as heard", []edit{{"internal/media/player.go", "p.played.Complete = p.played.Heard == p.played.Length", "p.played.Complete = true"}},
+		{"a notice that was cut off counts as heard", []edit{{player, "time.Until(p.due)); err != nil {", "time.Until(p.due)); err != nil {\n\t\t\tp.played.Complete = true"}, {player, "p.played.Complete = !p.missed", "p.played.Complete = true"}},
 			[]killer{mediaTests("TestANoticeEndsWithItsCauseAndSaysHowMuchWasHeard"), calls("notice-incomplete")}},
 		{"the call takes every notice for heard", []edit{{ask, "h.Complete = h.Complete || r.Complete", "h.Complete = true"}},
 			[]killer{calls("notice-incomplete")}},
@@ -118,16 +119,16 @@ func ofTheCall() []mutant {
 			[]killer{calls("withdraws-by-key|withdraws-by-api")}},
 		{"a withdrawal is stored before the gate is shut", []edit{{tape, "c.stopTape()\n\tc.rec.Withdraw(c.now(), method)", "c.rec.Withdraw(c.now(), method)\n\tc.stopTape()"}},
 			[]killer{calls("withdraws-by-key|withdraws-by-api")}},
-		{"a hold does not shut the gate", []edit{{tape, "case c.caller.held() || c.agent.held():", "case c.tape.paused && c.caller.held():"}},
+		{"a hold does not shut the gate", []edit{{tape, "case c.asked.held() || c.agent.held():", "case c.tape.paused && c.asked.held():"}},
 			[]killer{calls("holds")}},
-		{"a pause does not shut the gate", []edit{{tape, "case c.tape.paused:", "case c.tape.paused && c.caller.held():"}},
+		{"a pause does not shut the gate", []edit{{tape, "case c.tape.paused:", "case c.tape.paused && c.asked.held():"}},
 			[]killer{calls("pauses")}},
 		{"star nine does nothing", []edit{{call, "c.withdraw(\"key\")", "c.publish()"}}, []killer{calls("withdraws-by-info")}},
-		{"the agent's keys withdraw", []edit{{call, "case p := <-c.caller.stream.Presses():", "case p := <-c.agent.stream.Presses():\n\t\t\tc.pressed(p)\n\t\tcase p := <-c.caller.stream.Presses():"}},
+		{"the agent's keys withdraw", []edit{{call, "case p := <-c.asked.stream.Presses():", "case p := <-c.agent.stream.Presses():\n\t\t\tc.pressed(p)\n\t\tcase p := <-c.asked.stream.Presses():"}},
 			[]killer{calls("agent-presses-the-keys")}},
-		{"the agent's SIP INFO withdraws", []edit{{answer, "if err != nil || p != c.caller {", "if err != nil {"}, {answer, "case p.info <- press:", "case c.caller.info <- press:"}},
+		{"the agent's SIP INFO withdraws", []edit{{answer, "if err != nil || p != c.asked {", "if err != nil {"}, {answer, "case p.info <- press:", "case c.asked.info <- press:"}},
 			[]killer{calls("agent-presses-by-info")}},
-		{"the platform is told of a recording that nobody permitted", []edit{{"internal/call/connect.go", "if c.tape.permit.Valid() && len(c.route.recorders) > 0 {", "if len(c.route.recorders) > 0 {"}},
+		{"the platform is told of a recording that nobody permitted", []edit{{"internal/call/present.go", "if c.tape.permit.Valid() && len(c.route.recorders) > 0 {", "if len(c.route.recorders) > 0 {"}},
 			[]killer{calls("refuses")}},
 		{"the caller's number is logged", []edit{{"internal/call/admit.go", "c.log.Info(\"call admitted\", ", "c.log.Info(\"call admitted\", \"caller\", c.rec.Subject, "}},
 			[]killer{calls("abandons")}},

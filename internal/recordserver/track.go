@@ -1,6 +1,8 @@
 package recordserver
 
 import (
+	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -54,6 +56,7 @@ func parsePacket(b []byte) (Packet, error) {
 // track is the audio of one label.
 type track struct {
 	conn *net.UDPConn
+	last [16]byte // the datagram that we end the listening with
 	done chan struct{}
 	stir func()
 
@@ -76,7 +79,9 @@ func newTrack(addr netip.Addr, path string, stir func()) (*track, error) {
 	if err != nil {
 		return nil, err
 	}
+	_ = conn.SetReadBuffer(receiveBuffer) // the system's limit is as much as there is
 	t := &track{conn: conn, done: make(chan struct{}), stir: stir, ssrc: map[uint32]bool{}}
+	rand.Read(t.last[:])
 	if path != "" {
 		if t.file, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
 			t.wave, err = wav.NewWriter(t.file, 8000, 1)
@@ -97,7 +102,7 @@ func (t *track) listen() {
 	buf := make([]byte, 2048)
 	for {
 		n, err := t.conn.Read(buf)
-		if err != nil {
+		if err != nil || bytes.Equal(buf[:n], t.last[:]) {
 			return
 		}
 		p, err := parsePacket(buf[:n])
@@ -194,10 +199,15 @@ func (t *track) packets() []Packet {
 	return slices.Clone(t.got)
 }
 
-// close ends the listening and completes the file.
+// close ends the listening and completes the file. What was sent before the end
+// of the session is on its way for a moment, or lies in the socket already: a
+// datagram of our own comes behind it.
 func (t *track) close() error {
-	// What was sent before the end of the session lies in the socket already.
-	_ = t.conn.SetReadDeadline(time.Now().Add(lastWords))
+	goodbye := time.AfterFunc(lastWords, func() {
+		_, _ = t.conn.WriteTo(t.last[:], t.conn.LocalAddr()) // if it is lost, the deadline ends the listening
+	})
+	defer goodbye.Stop()
+	_ = t.conn.SetReadDeadline(time.Now().Add(lastWords + unread))
 	<-t.done
 	err := errors.Join(t.err, t.conn.Close())
 	if t.wave != nil {
@@ -206,5 +216,11 @@ func (t *track) close() error {
 	return err
 }
 
-// lastWords is how long a track still listens when its session has ended.
-const lastWords = 100 * time.Millisecond
+const (
+	// lastWords is how long a track still listens when its session has ended.
+	lastWords = 100 * time.Millisecond
+	// unread bounds the reading of what lies in the socket then.
+	unread = 10 * time.Second
+	// receiveBuffer is some seconds of one stream, for a machine that is busy.
+	receiveBuffer = 1 << 20
+)
