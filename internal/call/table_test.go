@@ -423,6 +423,9 @@ func (c *moment) happen() {
 	switch what {
 	case "cancel":
 		p.cancel(l)
+		if c.cell == "cancel" { // before anybody answers
+			p.link(c, 0, "the end of the INVITE", func(l *link) bool { return l.final == 487 })
+		}
 	case "bye":
 		p.request(l, "BYE", "", "")
 	case "reinvite":
