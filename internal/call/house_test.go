@@ -53,6 +53,8 @@ type house struct {
 	cfg       *config.Config
 	recorders []Recorder
 	store     *storetest.Faulty
+	t1        time.Duration                              // of the signalling; 0: its default
+	arrives   func(*sip.Incoming)                        // sees each INVITE before the gateway does; nil: nobody
 	storeFor  time.Duration                              // how long a caller waits for the disk of a busy machine
 	codecs    []sdp.Codec                                // of the caller
 	desks     []sdp.Codec                                // of the desks
@@ -158,6 +160,7 @@ func (h *house) open() {
 func (h *house) build() {
 	t := h.t
 	writeTones(t, filepath.Join(h.dir, "prompts"))
+	writeNotice(t, filepath.Join(h.dir, "prompts", "long", "1", "en"), 8000*3)
 	library, err := prompts.Open(filepath.Join(h.dir, "prompts"))
 	require.NoError(t, err)
 	h.library = library
@@ -186,7 +189,7 @@ func (h *house) build() {
 }
 
 func (h *house) endpoint(log *slog.Logger) *sip.Endpoint {
-	e, err := sip.Listen(sip.Config{Listen: []string{"udp:127.0.0.1:0"}, Log: log})
+	e, err := sip.Listen(sip.Config{Listen: []string{"udp:127.0.0.1:0"}, T1: h.t1, Log: log})
 	require.NoError(h.t, err)
 	return e
 }
@@ -212,7 +215,12 @@ func (h *house) serve(trunk, platform *sip.Endpoint) {
 			h.svc.ServeOutbound(calls, in)
 		}
 	})
-	face(trunk, func(_ context.Context, in *sip.Incoming) { h.svc.Serve(calls, in) })
+	face(trunk, func(_ context.Context, in *sip.Incoming) {
+		if h.arrives != nil {
+			h.arrives(in)
+		}
+		h.svc.Serve(calls, in)
+	})
 	h.t.Cleanup(func() {
 		endCalls()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -357,10 +365,17 @@ func (m *memory) opens(ctx context.Context, take Take) (Recording, error) {
 
 // writeTones makes a notice of short tones, each prompt another one.
 func writeTones(t *testing.T, dir string) {
-	at := filepath.Join(dir, "short", "1", "en")
+	writeNotice(t, filepath.Join(dir, "short", "1", "en"), 8000/5)
+}
+
+// writeNotice makes a notice of which all but the question last for a number of samples.
+func writeNotice(t *testing.T, at string, samples int) {
 	require.NoError(t, os.MkdirAll(at, 0o755))
 	for i, name := range prompts.Names() {
-		pcm := make([]int16, 8000/5)
+		pcm := make([]int16, samples)
+		if name == prompts.Ask {
+			pcm = pcm[:8000/5]
+		}
 		for n := range pcm {
 			pcm[n] = int16(8000 * math.Sin(2*math.Pi*float64(350+90*i)*float64(n)/8000))
 		}
