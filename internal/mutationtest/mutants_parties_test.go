@@ -21,7 +21,7 @@ func ofTheAgent() []mutant {
 			[]killer{calls("during-notice-agrees|during-notice-silence")}},
 		{"the caller hears an agent before the decision", []edit{{connect, tone, tone + "\n\t\tc.agent.stream.RelayTo(c.asked.stream)"}},
 			[]killer{calls("during-notice-agrees|during-notice-silence")}},
-		{"an agent dialed during the notice is put through before the decision", []edit{{connect, "case <-c.search.wanted:\n\tcase <-leg", "case <-ctx.Done():\n\tdefault:\n\tcase <-leg"}, {connect, "\t\treturn errLeft\n\tcase <-ctx.Done():\n\t\treturn context.Cause(ctx)\n", "\t\treturn errLeft\n"}},
+		{"an agent dialed during the notice is put through before the decision", []edit{{connect, "case <-c.search.wanted:\n\tcase <-leg", "case <-ctx.Done():\n\tdefault:\n\tcase <-leg"}},
 			[]killer{calls("during-notice-agrees|during-notice-silence")}},
 		{"early media interrupts the question", []edit{{connect, "if c.search.isWanted() {", "if c.search != nil {"}},
 			[]killer{calls("during-notice-early-media-and-silence")}},
