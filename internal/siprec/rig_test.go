@@ -170,7 +170,7 @@ func (r *rig) config() siprec.Config {
 }
 
 func (r *rig) story() siprec.Call {
-	return siprec.Call{Permit: r.permit, Gate: r.gate, State: consent.RecordingOn, Record: record(),
+	return siprec.Call{Moment: siprec.Moment{State: consent.RecordingOn, Record: record()}, Permit: r.permit, Gate: r.gate,
 		Changed: func(up bool, why string) { r.changes <- change{up, why} }}
 }
 
