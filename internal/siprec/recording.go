@@ -171,6 +171,7 @@ func (r *Recording) run(ctx context.Context) {
 		if leg != nil {
 			up, told = r.arrived(up, told), ""
 			why = r.attend(ctx, leg)
+			tried = leg.asked
 			r.stop()
 		}
 		if ctx.Err() != nil || why == "" {

@@ -20,7 +20,8 @@ type dialogue struct {
 	*Recording
 	leg   *sip.Leg
 	since time.Time
-	told  Moment
+	told  Moment // what the recorder has answered
+	asked Moment // what it was sent last
 }
 
 // invite tries the addresses in turn and returns the first that accepts, or why
@@ -45,6 +46,7 @@ func (r *Recording) dial(ctx context.Context, t Target) (*dialogue, error) {
 	d := &dialogue{Recording: r, since: time.Now()}
 	r.rekey()
 	now := r.now()
+	d.asked = now
 	body, err := d.body(now, true)
 	if err != nil {
 		return nil, err
@@ -120,6 +122,7 @@ func (d *dialogue) update(ctx context.Context, complete bool) error {
 	}
 	// That an agent has left can only be said by a complete document.
 	complete = complete || len(now.Transfers) != len(d.told.Transfers)
+	d.asked = now
 	if now.State != consent.RecordingOn {
 		d.stop()
 	}
