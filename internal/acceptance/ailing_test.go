@@ -3,6 +3,7 @@ package acceptance
 import (
 	"cmp"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -251,6 +252,6 @@ func (a *ailing) compare(trips []trip) {
 		slices.SortFunc(list, cmp.Compare[time.Duration])
 		return list[len(list)*percent/100].Round(time.Microsecond)
 	}
-	a.t.Logf("%d packets, none lost; on their way for %v (median), %v (99%%) before the recorder fell ill, and %v, %v since: %v and %v more",
-		len(trips), at(well, 50), at(well, 99), at(ill, 50), at(ill, 99), at(ill, 50)-at(well, 50), at(ill, 99)-at(well, 99))
+	a.t.Logf("%s: %d packets, none lost; on their way for %v (median), %v (99%%) before the recorder fell ill, and %v, %v since: %v and %v more",
+		filepath.Base(a.t.Name()), len(trips), at(well, 50), at(well, 99), at(ill, 50), at(ill, 99), at(ill, 50)-at(well, 50), at(ill, 99)-at(well, 99))
 }
