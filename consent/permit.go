@@ -43,6 +43,11 @@ func (p Permit) Revoke() {
 	}
 }
 
+// ValidWithout reports whether it would hold if these purposes were revoked.
+func (p Permit) ValidWithout(purposes []string) bool {
+	return p.grant != nil && p.grant.inForce.Load()&p.of&^bits(p.grant.purposes, purposes) != 0
+}
+
 // RevokeFor ends it for these purposes only.
 func (p Permit) RevokeFor(purposes []string) {
 	if p.grant != nil {

@@ -226,6 +226,16 @@ func (r *Record) Has(purpose string) bool {
 	return slices.ContainsFunc(r.Purposes, func(g Grant) bool { return g.Granted && g.Purpose == purpose })
 }
 
+// TakenBack are the purposes that were granted and withdrawn by themselves.
+func (r *Record) TakenBack() (purposes []string) {
+	for _, g := range r.Purposes {
+		if g.Outcome == Withdrawn {
+			purposes = append(purposes, g.Purpose)
+		}
+	}
+	return purposes
+}
+
 // Ended reports whether the call is over.
 func (r *Record) Ended() bool { return !r.Call.EndedAt.IsZero() }
 

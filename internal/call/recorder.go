@@ -19,7 +19,8 @@ type Recorder struct {
 	Open     func(ctx context.Context, take Take) (Recording, error)
 }
 
-// Take is what a recorder gets to know of a call.
+// Take is what a recorder gets to know of a call. The permit is for the purposes of
+// the recorder alone, and the gate stands on it.
 type Take struct {
 	Permit consent.Permit
 	Gate   *media.Gate
@@ -67,17 +68,19 @@ func (c *Call) record(ctx context.Context) {
 	}
 	opening, giveUp := context.WithCancel(ctx)
 	c.tape.giveUp = giveUp
-	take := Take{Permit: c.tape.permit, Gate: c.tape.gate, State: c.tapeState(), Record: c.rec.Clone()}
+	take := Take{State: c.tapeState(), Record: c.rec.Clone()}
 	for _, r := range c.wanted() {
 		c.tape.opening++
 		take := take // each its own
+		take.Permit = c.tape.permit.For(r.Purposes)
+		take.Gate = media.NewGate(take.Permit)
 		take.Changed = func(up bool, why string) {
 			// Its only error: the call is over, and with it what there was to note.
 			_ = c.do(ctx, func() { c.recorderChanged(r.Name, up, why) })
 		}
 		c.beside(func() {
 			recording, err := r.Open(opening, take)
-			if c.do(ctx, func() { c.opened(r.Name, recording, err) }) != nil && err == nil {
+			if c.do(ctx, func() { c.opened(r.Name, take, recording, err) }) != nil && err == nil {
 				recording.Close() // the call was over first
 			}
 		})
@@ -98,8 +101,12 @@ func (c *Call) tapeState() consent.RecordingState {
 // tellRecorders leaves the news with every recorder that wants it, and with every
 // party.
 func (c *Call) tellRecorders() {
-	state, snapshot := c.tapeState(), c.rec.Clone()
+	snapshot := c.rec.Clone()
 	for _, o := range c.tape.open {
+		state := c.tapeState()
+		if o.over {
+			state = consent.RecordingOff
+		}
 		if f, ok := o.Recording.(Follower); ok {
 			f.Follow(state, snapshot)
 		}
