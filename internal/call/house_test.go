@@ -339,7 +339,7 @@ type memory struct {
 	onSend func()
 }
 
-func (m *memory) Send([]byte) bool {
+func (m *memory) Send([]byte, media.Codec) bool {
 	if m.onSend != nil {
 		m.onSend()
 	}
