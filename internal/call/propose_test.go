@@ -74,7 +74,9 @@ func TestOneOfferAtATimeGoesToAParty(t *testing.T) {
 	require.Contains(t, next.body(), "a=record:on")
 	require.Equal(t, origin(t, told)+1, origin(t, next), "the version steps by one")
 	p.replies(next, "200 OK", "", "", describes(p.media, speaking(sdp.PCMA())))
-	h.live("both", func(r *consent.Record) bool { return happened(r, "indication_confirmed") && happened(r, "codec_changed") })
+	h.live("both", func(r *consent.Record) bool {
+		return happened(r, "indication_confirmed") && happened(r, "codec_changed")
+	})
 	require.NoError(t, h.command("hangup"))
 	require.Equal(t, errHungUpByAPI.Error(), h.ended().Call.EndCause)
 }
