@@ -10,6 +10,8 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/config"
+	"consentgw/internal/recordserver"
+	"consentgw/internal/siprecxml"
 	"consentgw/prompts"
 
 	"github.com/stretchr/testify/require"
@@ -25,6 +27,8 @@ func (p *actor) purposeVerbs() map[string]func([]string) {
 		"api cannot withdraw PURPOSES":         func(a []string) { p.withdraws(a[0], http.StatusConflict) },
 		"api knows no PURPOSES":                func(a []string) { p.withdraws(a[0], http.StatusBadRequest) },
 		"status grants PURPOSES":               func(a []string) { p.statusGrants(a[0]) },
+		"expect first recorder told of it":     func([]string) { p.expectPurposeTold() },
+		"second recorder is told of REST":      func(a []string) { p.untilGrants(1, a[0]) },
 		"first recorder is cut off":            func([]string) { p.isCutOff() },
 		"expect PURPOSE OUTCOME":               func(a []string) { require.Equal(p.t, a[1], string(p.grantOf(a[0]).Outcome), p.line) },
 		"expect PURPOSE OUTCOME by KEY to ASK": p.expectAnswer,
@@ -79,6 +83,35 @@ func (p *actor) isCutOff() {
 	case <-p.ctx.Done():
 		p.must(p.ctx.Err())
 	}
+}
+
+// untilGrants waits until a server was told that exactly these purposes are granted.
+func (p *actor) untilGrants(n int, purposes string) {
+	p.must(p.towers[n].Until(p.ctx, func([]*recordserver.Session) bool {
+		docs := p.newest(n).Documents()
+		return granted(docs[len(docs)-1].Sessions[0].Consent) == purposes
+	}))
+}
+
+func granted(c *siprecxml.Consent) string {
+	var names []string
+	for _, g := range c.Grants {
+		if g.Granted {
+			names = append(names, g.Purpose)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// expectPurposeTold: the last that the first server was told is the withdrawal of
+// the one purpose that it was for.
+func (p *actor) expectPurposeTold() {
+	g := p.grantOf(p.cfg.Recorders[0].Purposes[0])
+	docs := p.newest(0).Documents()
+	last := docs[len(docs)-1].Sessions[0].Consent
+	require.Equal(p.t, "withdrawn", last.State)
+	require.Equal(p.t, g.WithdrawnAt.Format("2006-01-02T15:04:05.000Z"), last.WithdrawnAt)
+	require.NotContains(p.t, granted(last), g.Purpose)
 }
 
 func (p *actor) grantOf(purpose string) consent.Grant {
