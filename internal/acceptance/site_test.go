@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ const (
 )
 
 // patience ends a test whose event never comes; it is no measure of anything.
-const patience = 4 * time.Minute
+const patience = 40 * time.Second
 
 // The media ports of a site are below those that the system hands out, so that
 // no socket of a test comes to lie on one. SIPp's are besides them.
@@ -66,6 +67,7 @@ const (
 type plan struct {
 	embedded bool              // the embedded store instead of Redis
 	info     bool              // log level info instead of debug
+	opus     bool              // the notice in Opus as well; it is speech then
 	host     string            // address of both sides; empty: 127.0.0.1
 	trunk    string            // host and port that carriers send to; empty: on host
 	patience time.Duration     // for the whole test; 0: patience
@@ -80,7 +82,7 @@ func newSite(t *testing.T, p plan) *site {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), cmp.Or(p.patience, patience), errors.New("the event that the test waits for did not come"))
 	t.Cleanup(cancel)
 	s := &site{t: t, ctx: ctx, dir: t.TempDir()}
-	s.writeNotice()
+	s.writeNotice(p.opus)
 	if p.beside == nil {
 		var err error
 		s.recorder, err = phone.NewRecorder(netip.MustParseAddr("127.0.0.1"))
@@ -157,17 +159,26 @@ func replaced(t *testing.T, text, old, new string) string {
 	return strings.Replace(text, old, new, 1)
 }
 
-// freePort is an address of loopback that was free for UDP and TCP a moment ago.
+// handedOut are the ports that freePort has given away: tests run beside each
+// other, and whoever was given one may not have bound it yet.
+var handedOut sync.Map
+
+// freePort is an address of loopback whose port was free for UDP and TCP on every
+// address a moment ago, and that no other test of this process was given.
 func freePort(t *testing.T) string {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 100 {
+		l, err := net.Listen("tcp", ":0")
 		require.NoError(t, err)
-		c, err := net.ListenPacket("udp", l.Addr().String())
+		port := l.Addr().(*net.TCPAddr).Port
+		c, err := net.ListenPacket("udp", fmt.Sprint(":", port))
 		l.Close()
-		if err == nil {
-			defer c.Close()
-			return c.LocalAddr().String()
+		if err != nil {
+			continue
+		}
+		c.Close()
+		if _, taken := handedOut.LoadOrStore(port, true); !taken {
+			return fmt.Sprint("127.0.0.1:", port)
 		}
 	}
 	require.FailNow(t, "no port is free for both UDP and TCP")
@@ -176,13 +187,18 @@ func freePort(t *testing.T) string {
 
 // writeNotice makes a notice of short tones, half a second of question, so that
 // many calls fit into a test.
-func (s *site) writeNotice() {
+func (s *site) writeNotice(opus bool) {
 	at := filepath.Join(s.dir, "prompts", "short", "1", "nl")
 	require.NoError(s.t, os.MkdirAll(at, 0o755))
 	for i, name := range prompts.Names() {
 		samples := 8000 * 2 / 10
 		if name == prompts.Ask {
 			samples = 8000 * 5 / 10
+		}
+		if opus {
+			samples = speechSamples
+			speech := readFile(s.t, "../oggopus/testdata/speech.opus")
+			require.NoError(s.t, os.WriteFile(filepath.Join(at, name+".opus"), []byte(speech), 0o644))
 		}
 		f, err := os.Create(filepath.Join(at, name+".wav"))
 		require.NoError(s.t, err)
@@ -195,6 +211,9 @@ func (s *site) writeNotice() {
 	s.notice, err = library.Notice("short", "nl")
 	require.NoError(s.t, err)
 }
+
+// speechSamples is how long the speech in Opus is, at 8 kHz.
+const speechSamples = 8000 * 3 / 2
 
 func tone(hertz float64, samples int) []int16 {
 	pcm := make([]int16, samples)
