@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// baresip is a softphone that is driven over TCP.
+// baresip is a softphone that is driven over TCP. It does not press by INFO.
 type baresip struct {
 	*program
 	handset
@@ -34,9 +34,6 @@ func (h handset) account() string {
 		words = append(words, "mediaenc=srtp")
 	case "required":
 		words = append(words, "mediaenc=srtp-mand")
-	}
-	if h.keys == dtmf.Info {
-		words = append(words, "dtmfmode=info")
 	}
 	return strings.Join(words, ";") + "\n"
 }
@@ -58,7 +55,7 @@ func (s *site) openBaresip(h handset) *baresip {
 	control := net.JoinHostPort(ownAddress, portOf(freePort(s.t)))
 	p, _ := s.runProgram("baresip", func(dir string) []string {
 		config := strings.Join([]string{
-			"sip_listen " + ownAddress + ":" + h.port, "audio_source aufile," + voice(s.t, dir, h.hertz, h.rate()), "audio_path " + dir,
+			"sip_listen " + ownAddress + ":" + h.port, "audio_source aufile," + sound(s.t, filepath.Join(dir, "voice.wav"), h.rate(), steady(h.hertz, h.rate())), "audio_path " + dir,
 			fmt.Sprint("ausrc_srate ", h.rate()), "ausrc_channels 1", "ausrc_format s16", "snd_path " + dir,
 			"module_path /usr/lib/baresip/modules", "module g711.so", "module g722.so", "module opus.so", "module aufile.so", "module sndfile.so",
 			"module srtp.so", "module_tmp account.so", "module_app menu.so", "module_app ctrl_tcp.so", "ctrl_tcp_listen " + control,
@@ -101,7 +98,7 @@ func (b *baresip) hangup()         { b.command("hangup", "") }
 
 func (b *baresip) press(key string) {
 	if b.keys == dtmf.Inband {
-		b.command("ausrc", "aufile,"+pressed(b.s.t, b.dir, key, b.hertz, b.rate()))
+		b.command("ausrc", "aufile,"+sound(b.s.t, filepath.Join(b.dir, "pressed.wav"), b.rate(), pressed(key, b.hertz, b.rate())))
 		return
 	}
 	b.command("sndcode", key)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// linphone is a softphone that is driven by lines.
+// linphone is a softphone that is driven by lines. What it says cannot be changed
+// during a call: if it is to press by tones, it says a 1 over and over.
 type linphone struct {
 	*program
 	handset
@@ -45,7 +47,12 @@ func number(yes bool) int {
 func (s *site) openLinphone(h handset) *linphone {
 	s.t.Helper()
 	p, in := s.runProgram("linphonec", func(dir string) []string {
-		voice(s.t, dir, h.hertz, h.rate())
+		said := steady(h.hertz, h.rate())
+		if h.keys == dtmf.Inband {
+			said = slices.Concat(pressed("1", h.hertz, h.rate())[:2*h.rate()], said)
+			said = slices.Concat(said[:2*h.rate()], said[:2*h.rate()], said)
+		}
+		sound(s.t, filepath.Join(dir, "voice.wav"), h.rate(), said)
 		require.NoError(s.t, os.WriteFile(filepath.Join(dir, "rc"), []byte(h.settings(portOf(freePort(s.t)))), 0o600))
 		// Without the folder of its database it does not even listen.
 		require.NoError(s.t, os.MkdirAll(filepath.Join(dir, ".local/share/linphone"), 0o700))
@@ -70,14 +77,14 @@ func (l *linphone) dial(uri string) { l.tell("call " + uri) }
 func (l *linphone) hangup()         { l.tell("terminate") }
 
 func (l *linphone) press(key string) {
-	if l.keys == dtmf.Inband {
-		l.tell("play " + pressed(l.s.t, l.dir, key, l.hertz, l.rate()))
-		return
+	if l.keys != dtmf.Inband {
+		l.tell(key)
 	}
-	l.tell(key)
 }
 
-func (l *linphone) hears() time.Duration { return lengthOf(filepath.Join(l.dir, "heard.wav"), 8000) }
+func (l *linphone) hears() time.Duration {
+	return lengthOf(filepath.Join(l.dir, "heard.wav"), l.rate())
+}
 
 func (l *linphone) heard() []int16 {
 	l.s.t.Helper()

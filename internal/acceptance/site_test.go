@@ -51,7 +51,7 @@ const (
 )
 
 // patience ends a test whose event never comes; it is no measure of anything.
-const patience = 40 * time.Second
+const patience = 4 * time.Minute
 
 // The media ports of a site are below those that the system hands out, so that
 // no socket of a test comes to lie on one. SIPp's are besides them.

@@ -5,7 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,19 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// voice writes the tone that a softphone says.
-func voice(t *testing.T, dir string, hertz float64, rate int) string {
-	t.Helper()
-	return sound(t, filepath.Join(dir, "voice.wav"), rate, steady(hertz, rate))
-}
-
-// pressed writes the tones of a key (ITU-T Q.23) for a fifth of a second, with
-// silence around them, and then the voice again.
-func pressed(t *testing.T, dir, key string, hertz float64, rate int) string {
-	t.Helper()
-	keypad := []string{"123A", "456B", "789C", "*0#D"}
+// pressed is the tones of a key (ITU-T Q.23) for a fifth of a second, with silence
+// around them, and then a voice.
+func pressed(key string, hertz float64, rate int) []int16 {
 	pcm := make([]int16, rate/5)
-	for i, row := range keypad {
+	for i, row := range []string{"123A", "456B", "789C", "*0#D"} {
 		j := strings.Index(row, key)
 		if j < 0 {
 			continue
@@ -38,8 +30,7 @@ func pressed(t *testing.T, dir, key string, hertz float64, rate int) string {
 			pcm = append(pcm, int16(6000*math.Sin(low*at)+6000*math.Sin(high*at)))
 		}
 	}
-	pcm = append(pcm, make([]int16, rate/5)...)
-	return sound(t, filepath.Join(dir, "pressed.wav"), rate, append(pcm, steady(hertz, rate)...))
+	return slices.Concat(pcm, make([]int16, rate/5), steady(hertz, rate))
 }
 
 // steady is a tone for longer than any call.
@@ -93,7 +84,6 @@ func readVoice(t *testing.T, file string) []int16 {
 	require.NoError(t, err)
 	require.Greater(t, len(b), wavHeader, file)
 	rate, channels := shape(b)
-	t.Log(file, rate, channels)
 	require.Contains(t, []int{8000, 16000, 32000, 48000}, rate, "samples a second")
 	pcm := make([]int16, (len(b)-wavHeader)/2)
 	_, err = binary.Decode(b[wavHeader:], binary.LittleEndian, pcm)
