@@ -75,6 +75,7 @@ func talks() []talk {
 func TestSoftphonesOfOthers(t *testing.T) {
 	needsReal(t)
 	needs(t, "ip", "baresip", "linphonec")
+	t.Parallel()
 	if !inOwnNetwork(t) {
 		return
 	}
