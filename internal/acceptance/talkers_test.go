@@ -73,6 +73,7 @@ func talks() []talk {
 // clear. Each hears what it is to hear, and the recorder has what both said
 // from those who agreed, and nothing of those who refused.
 func TestSoftphonesOfOthers(t *testing.T) {
+	t.Parallel()
 	needsReal(t)
 	needs(t, "ip", "baresip", "linphonec")
 	t.Parallel()
