@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -159,26 +158,25 @@ func replaced(t *testing.T, text, old, new string) string {
 	return strings.Replace(text, old, new, 1)
 }
 
-// handedOut are the ports that freePort has given away: tests run beside each
-// other, and whoever was given one may not have bound it yet.
-var handedOut sync.Map
-
-// freePort is an address of loopback whose port was free for UDP and TCP on every
-// address a moment ago, and that no other test of this process was given.
+// freePort is an address of loopback whose port was free for UDP on every address
+// and for TCP a moment ago, and is given to nobody else until the test has ended:
+// tests run beside each other, and take some time to bind what they were given.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", ":0")
+		taken, err := net.Listen("tcp", "127.0.0.99:0") // as a sign for the others, where nobody else is
 		require.NoError(t, err)
-		port := l.Addr().(*net.TCPAddr).Port
-		c, err := net.ListenPacket("udp", fmt.Sprint(":", port))
-		l.Close()
+		t.Cleanup(func() { taken.Close() })
+		addr := fmt.Sprint("127.0.0.1:", taken.Addr().(*net.TCPAddr).Port)
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			continue
 		}
-		c.Close()
-		if _, taken := handedOut.LoadOrStore(port, true); !taken {
-			return fmt.Sprint("127.0.0.1:", port)
+		l.Close()
+		c, err := net.ListenPacket("udp", ":"+portOf(addr))
+		if err == nil {
+			c.Close()
+			return addr
 		}
 	}
 	require.FailNow(t, "no port is free for both UDP and TCP")
