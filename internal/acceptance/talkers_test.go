@@ -76,7 +76,6 @@ func TestSoftphonesOfOthers(t *testing.T) {
 	t.Parallel()
 	needsReal(t)
 	needs(t, "ip", "baresip", "linphonec")
-	t.Parallel()
 	if !inOwnNetwork(t) {
 		return
 	}
