@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"consentgw/internal/dtmf"
 
@@ -114,10 +113,6 @@ func (b *baresip) dump() string {
 	return files[len(files)-1]
 }
 
-func (b *baresip) hears() time.Duration { return lengthOf(b.dump(), b.rate()) }
+func (b *baresip) heard() []int16 { return readVoice(b.dump(), b.rate()) }
 
-func (b *baresip) heard() []int16 {
-	b.s.t.Helper()
-	b.await("terminated (duration") // the file is whole
-	return readVoice(b.s.t, b.dump())
-}
+func (b *baresip) ended() { b.await("terminated (duration") }

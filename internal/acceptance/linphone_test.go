@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"consentgw/internal/dtmf"
 
@@ -82,12 +81,6 @@ func (l *linphone) press(key string) {
 	}
 }
 
-func (l *linphone) hears() time.Duration {
-	return lengthOf(filepath.Join(l.dir, "heard.wav"), l.rate())
-}
+func (l *linphone) heard() []int16 { return readVoice(filepath.Join(l.dir, "heard.wav"), l.rate()) }
 
-func (l *linphone) heard() []int16 {
-	l.s.t.Helper()
-	l.await(" ended (")
-	return readVoice(l.s.t, filepath.Join(l.dir, "heard.wav"))
-}
+func (l *linphone) ended() { l.await(" ended (") }

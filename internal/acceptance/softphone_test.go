@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"consentgw/internal/dtmf"
 
@@ -21,9 +20,8 @@ type softphone interface {
 	dial(uri string)
 	press(key string)
 	hangup()
-	await(event string)   // an event in its own words
-	hears() time.Duration // so far
-	heard() []int16       // at 8 kHz, once the call is over
+	ended()         // waits until it knows that the call is over
+	heard() []int16 // so far, at 8 kHz
 }
 
 // A handset is how a softphone is set up.

@@ -2,13 +2,11 @@ package acceptance
 
 import (
 	"encoding/binary"
-	"io"
 	"math"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"consentgw/internal/wav"
 
@@ -57,38 +55,20 @@ func shape(header []byte) (rate, channels int) {
 	return int(binary.LittleEndian.Uint32(header[24:])), int(binary.LittleEndian.Uint16(header[22:]))
 }
 
-// lengthOf is how long a file of sound is so far, taken for mono of a rate while it
-// has no header.
-func lengthOf(file string, rate int) time.Duration {
-	f, err := os.Open(file)
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	header := make([]byte, wavHeader)
-	n, _ := io.ReadFull(f, header)
-	if r, channels := shape(header[:n]); r > 0 {
-		rate = r * channels
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return 0
-	}
-	return time.Duration(max(0, info.Size()-wavHeader)) * time.Second / time.Duration(2*rate)
-}
-
-// readVoice reads a file at 8 kHz, of several channels the first.
-func readVoice(t *testing.T, file string) []int16 {
-	t.Helper()
+// readVoice reads a file at 8 kHz as far as it goes, of several channels the first.
+// While it has no header it is taken for mono of a rate.
+func readVoice(file string, rate int) []int16 {
 	b, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Greater(t, len(b), wavHeader, file)
-	rate, channels := shape(b)
-	require.Contains(t, []int{8000, 16000, 32000, 48000}, rate, "samples a second")
+	if err != nil || len(b) < wavHeader {
+		return nil // nothing was heard yet
+	}
+	channels := 1
+	if r, c := shape(b); r > 0 {
+		rate, channels = r, c
+	}
 	pcm := make([]int16, (len(b)-wavHeader)/2)
-	_, err = binary.Decode(b[wavHeader:], binary.LittleEndian, pcm)
-	require.NoError(t, err)
-	step := channels * rate / 8000 // what is said is all below 4 kHz
+	binary.Decode(b[wavHeader:], binary.LittleEndian, pcm) // as much as there is
+	step := channels * rate / 8000                         // what is said is all below 4 kHz
 	kept := make([]int16, len(pcm)/step)
 	for i := range kept {
 		kept[i] = pcm[i*step]
@@ -115,19 +95,20 @@ func soundSeconds(pcm []int16) float64 {
 }
 
 // toneSeconds is for how long a tone is by far the loudest in a piece of audio
-// at 8 kHz, counted in frames of 20 ms.
+// at 8 kHz, counted in frames of 20 ms (by Goertzel's algorithm).
 func toneSeconds(pcm []int16, hertz float64) float64 {
 	const n = 160
+	turn := 2 * math.Cos(2*math.Pi*hertz/8000)
 	frames := 0
 	for ; len(pcm) >= n; pcm = pcm[n:] {
-		var re, im, energy float64
-		for i, s := range pcm[:n] {
+		var last, before, energy float64
+		for _, s := range pcm[:n] {
 			v := float64(s)
-			angle := 2 * math.Pi * hertz * float64(i) / 8000
-			re, im, energy = re+v*math.Cos(angle), im+v*math.Sin(angle), energy+v*v
+			last, before, energy = v+turn*last-before, last, energy+v*v
 		}
+		power := last*last + before*before - turn*last*before
 		// A pure tone has all of the energy in its own bin.
-		if energy > loud && (re*re+im*im)*2/n > 0.8*energy {
+		if energy > loud && power*2/n > 0.8*energy {
 			frames++
 		}
 	}
