@@ -1,6 +1,25 @@
 package call
 
-import "consentgw/consent"
+import (
+	"strings"
+
+	"consentgw/consent"
+)
+
+// purposesTold are the granted purposes, for a platform; empty where all share one
+// answer, which it is told anyway.
+func (c *Call) purposesTold() string {
+	if c.route.policy == nil || !c.several() || !c.tape.permit.Valid() {
+		return ""
+	}
+	var granted []string
+	for _, g := range c.rec.Purposes {
+		if g.Granted {
+			granted = append(granted, g.Purpose)
+		}
+	}
+	return strings.Join(granted, ",")
+}
 
 // stopFor shuts the gates of the recorders for which nothing but these purposes
 // was granted. When it returns no copy is on its way to them; the others go on.
