@@ -34,10 +34,15 @@ func (c *Call) stopFor(purposes []string) {
 	c.pass(c.tape.passing) // it may have been the last that was on
 }
 
-// closeUnpermitted closes in the evidence what has no permit any more. The
-// recordings stay open in the process until close, so that a copy that should not
-// be would still be counted.
+// closeUnpermitted gives up the openings that have no permit any more, and closes
+// in the evidence what is open without one. The recordings stay open in the process
+// until close, so that a copy that should not be would still be counted.
 func (c *Call) closeUnpermitted() {
+	for _, a := range c.tape.trying {
+		if !a.permit.Valid() {
+			a.giveUp()
+		}
+	}
 	at := consent.Stamp(c.now())
 	for i := range c.tape.open {
 		o := &c.tape.open[i]

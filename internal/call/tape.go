@@ -23,7 +23,7 @@ type tape struct {
 	pauses  int                // begun so far
 	stored  time.Time          // when the counts were last handed to the journal
 	quiet   context.CancelFunc // ends the tone; nil: there is none
-	giveUp  context.CancelFunc // ends the opening; nil before it has begun
+	trying  []invitation       // openings that have begun
 	// transfers are when one agent took the place of another; only appended to.
 	transfers []time.Time
 }
@@ -225,9 +225,6 @@ func copies(ssrc uint32, n media.TapCounts) consent.Copies {
 func (c *Call) stopTape() {
 	c.pass(false)
 	c.tape.permit.Revoke()
-	if c.tape.giveUp != nil {
-		c.tape.giveUp()
-	}
 	c.closeUnpermitted()
 }
 

@@ -28,6 +28,8 @@ func ofPurposes() []mutant {
 			[]killer{calls("purposes-choose-yes|purposes-each-silence")}},
 		{"a purpose that is withdrawn is recorded all the same", []edit{{purposes, "c.tape.permit.RevokeFor(purposes)\n", ""}, {purposes, "o.gate.Shut()", "_ = o.gate"}},
 			[]killer{calls("purposes-one-withdrawn|purposes-withdrawn-in-turn")}},
+		{"a recorder is invited for a purpose that was taken back", []edit{{purposes, "if !a.permit.Valid() {", "if a.giveUp == nil {"}},
+			[]killer{calls("purposes-withdrawn-while-invited")}},
 		{"a purpose that was taken back elsewhere is overwritten", []edit{{"consent/history.go", "if g.Outcome == Withdrawn && r.Has(g.Purpose) {", "if g.Outcome == Refused && r.Has(g.Purpose) {"}},
 			[]killer{law("TestAPurposeThatAnotherWriterTookBackStaysTakenBack")}},
 	}
