@@ -179,8 +179,7 @@ func (t *Tap) leaveOut(h *heard) {
 		return
 	}
 	defer t.busy.Store(false)
-	if o := &t.line; o.origin.to != nil && h.ssrc == o.origin.ssrc && h.seq == o.top+1 {
-		o.top++
-		o.seqShift--
+	if o := &t.line; o.origin.to != nil && h.ssrc == o.origin.ssrc {
+		o.leaveOut(h.seq)
 	}
 }
