@@ -20,6 +20,7 @@ func (c *Call) commit(d consent.Decision) {
 	} else {
 		c.tape.permit = permit
 		c.tape.gate = media.NewGate(permit)
+		c.heedKeys(c.asked)
 	}
 	language := ""
 	if c.route.policy != nil {

@@ -246,6 +246,7 @@ func (c *Call) replaceAgent(next *party, leg *sip.Leg, place string) {
 	c.former = append(c.former, old)
 	c.agent, c.transfer = next, nil
 	next.dialog = leg.CallID()
+	c.heedKeys(next)
 	c.asked.stream.RelayTo(next.stream)
 	next.stream.RelayTo(c.asked.stream)
 	next.stream.TapTo(c.tape.agent)
@@ -253,7 +254,8 @@ func (c *Call) replaceAgent(next *party, leg *sip.Leg, place string) {
 	c.follow(next, leg)
 	c.joinSessions(leg)
 	c.align(next.running)
-	c.passKeys()
+	c.passKeys(c.asked, next)
+	c.passKeys(next, c.asked)
 	c.rec.Call.Target, c.rec.Call.PlatformCallID = place, leg.CallID()
 	c.remark("transferred", "to "+place+", Call-ID "+leg.CallID())
 	c.moving = false

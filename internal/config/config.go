@@ -157,6 +157,9 @@ type Policy struct {
 	Dial string
 	// MaxPause is when a pause that was asked for ends by itself. Default 0: never.
 	MaxPause time.Duration
+	// HoldBack is how long keys that a sequence of Keys may begin with are kept
+	// from the other party. Default 1.5 s.
+	HoldBack time.Duration
 	// Tone is what parties hear while they are recorded, if they are not told by
 	// signalling.
 	Tone Tone

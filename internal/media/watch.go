@@ -9,7 +9,7 @@ import (
 // Watch says what the keys of a far end mean to the gateway. As long as the
 // permit of the gate is valid, keys that a sequence may begin with do not go on
 // to the peer until that is decided: never if they complete one; else, after
-// another key or after Hold, as they were pressed, only later. All keys of the
+// another key or after Hold, as they were pressed, but later. All keys of the
 // stream are then pressed anew toward the peer (see keying), one after the other
 // and with their own duration, so that what was held back is one clean stream
 // with what was not.
@@ -45,6 +45,11 @@ type watch struct {
 	once  dtmf.Once
 	line  keying
 }
+
+// looks reports whether sequences are looked for. One that has begun may be
+// completed though the permit is not valid any more: it is the same one that was
+// seen by other means first, by SIP INFO say.
+func (w *watch) looks() bool { return w.Gate.permit.Valid() || w.line.held > 0 }
 
 // fate is what becomes of the packets of one press.
 type fate uint8
@@ -86,7 +91,7 @@ func (s *Stream) judge(now time.Time, h *heard, w *watch, sound dtmf.Sounding) f
 		return goesOn
 	}
 	begins := 0
-	if w.Gate.permit.Valid() {
+	if w.looks() {
 		begins = w.found.Begins(sound.Key, now)
 	}
 	if !w.line.add(now, h.payload, sound, peer, begins) {
@@ -101,7 +106,7 @@ func (s *Stream) judge(now time.Time, h *heard, w *watch, sound dtmf.Sounding) f
 func (s *Stream) tell(p dtmf.Press) {
 	s.deliver(p)
 	w := s.keys.watch.Load()
-	if w == nil || !w.once.New(p) || !w.Gate.permit.Valid() {
+	if w == nil || !w.once.New(p) || !w.looks() {
 		return
 	}
 	if i := w.found.Push(p); i >= 0 {

@@ -255,14 +255,22 @@ func TestATapStaysShutAsLongAsAStopIsNotHeeded(t *testing.T) {
 
 func TestWithoutAConsentThereIsNothingToHoldKeysBackFor(t *testing.T) {
 	w := newWatched(t)
-	w.press("*")
 	w.permit.Revoke() // by the API, say
-	w.press("9")
-	w.press("*9")
+	w.press("*9*9")
 	w.talk(50)
 	keys, _ := w.hears(t)
 	assert.Equal(t, "*9*9", names(keys))
 	assert.Zero(t, w.gate.Stopped())
+}
+
+func TestASequenceThatWasSeenByOtherMeansFirstStaysAsWell(t *testing.T) {
+	w := newWatched(t)
+	w.press("*")
+	w.permit.Revoke() // *9 came by SIP INFO
+	w.press("9*9")
+	w.talk(50)
+	keys, _ := w.hears(t)
+	assert.Equal(t, "*9", names(keys), "the second time it is no sequence any more")
 }
 
 func TestTheRestOfAKeyThatEndedASequenceStaysAsWell(t *testing.T) {
