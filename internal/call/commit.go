@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"consentgw/consent"
@@ -19,7 +20,7 @@ func (c *Call) commit(d consent.Decision) {
 		c.log.Warn("decision not stored: the call goes on unrecorded", "error", err)
 	} else {
 		c.tape.permit = permit
-		c.tape.gate = media.NewGate(permit)
+		c.tape.brake = media.NewBrake()
 		c.heedKeys(c.asked)
 	}
 	language := ""
@@ -47,10 +48,10 @@ func (c *Call) store(d consent.Decision) (consent.Permit, error) {
 }
 
 // thought is the time from the end of the notice to the key, in seconds;
-// negative if there was no such time.
+// negative if there was no such time, or more than one.
 func (c *Call) thought(d consent.Decision) float64 {
 	end := c.rec.Notice.StartedAt.Add(time.Duration(c.rec.Notice.HeardMS) * time.Millisecond)
-	if c.rec.Notice.StartedAt.IsZero() || d.Choice.Press.At.IsZero() {
+	if c.rec.Notice.StartedAt.IsZero() || d.Choice.Press.At.IsZero() || d.Grants != nil {
 		return -1
 	}
 	return d.Choice.Press.At.Sub(end).Seconds()
@@ -60,9 +61,17 @@ func (c *Call) thought(d consent.Decision) float64 {
 func (c *Call) acknowledgement() string {
 	switch c.rec.Outcome {
 	case consent.Given:
+		if c.partly() && c.route.notice.Prompt(prompts.Chosen) != nil {
+			return prompts.Chosen
+		}
 		return prompts.Agreed
 	case consent.StoreUnavailable, consent.PromptFailed, consent.NoticeIncomplete:
 		return prompts.Unrecorded
 	}
 	return prompts.Refused
+}
+
+// partly reports whether some purposes were granted and others not.
+func (c *Call) partly() bool {
+	return slices.ContainsFunc(c.rec.Purposes, func(g consent.Grant) bool { return !g.Granted })
 }

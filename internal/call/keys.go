@@ -6,7 +6,7 @@ import (
 	"consentgw/internal/media"
 )
 
-// Why a key sequence shuts the gate, for [media.Gate.Stopped].
+// Why a key sequence puts the brake on.
 const (
 	stopWithdrawn media.Stop = 1 << iota
 	stopPausedByAsked
@@ -14,11 +14,11 @@ const (
 )
 
 // heedKeys lets the packet path look for the sequences of the policy in a party's
-// keys: it shuts the gate at the packet that completes one (close, then store),
+// keys: it shuts the gates at the packet that completes one (close, then store),
 // and keeps these keys from the other party. Without a consent there is nothing
 // to look for.
 func (c *Call) heedKeys(p *party) {
-	if c.tape.gate == nil {
+	if c.tape.brake == nil {
 		return
 	}
 	keys := c.route.policy.Keys
@@ -36,22 +36,22 @@ func (c *Call) heedKeys(p *party) {
 	}
 	add(keys.Resume, 0)
 	if len(list) > 0 {
-		p.stream.Watch(media.Watch{Gate: c.tape.gate, Sequences: list, Hold: c.route.holdBack})
+		p.stream.Watch(media.Watch{Permit: c.tape.permit, Brake: c.tape.brake, Sequences: list, Hold: c.route.holdBack})
 	}
 }
 
-// stops has a token when the packet path has shut the gate.
+// stops has a token when the packet path has shut the gates.
 func (t *tape) stops() <-chan struct{} {
-	if t.gate == nil {
+	if t.brake == nil {
 		return nil
 	}
-	return t.gate.Stops()
+	return t.brake.News()
 }
 
-// stopped does what the keys meant at whose last packet the gate was shut. What a
+// stopped does what the keys meant at whose last packet the gates were shut. What a
 // withdrawal has stopped is never opened again.
 func (c *Call) stopped() {
-	why := c.tape.gate.Stopped()
+	why := c.tape.brake.On()
 	if why&stopWithdrawn != 0 {
 		c.withdraw(byKey) // does nothing if that was done by other means
 	}
@@ -63,7 +63,7 @@ func (c *Call) stopped() {
 			continue
 		}
 		c.effect(pause.by, c.pauseBy(byKey, pause.by))
-		c.tape.gate.Heed(pause.stop)
+		c.tape.brake.Heed(pause.stop)
 	}
 }
 
@@ -91,7 +91,7 @@ func (c *Call) pressed(p *party, d dtmf.Press) {
 	if c.route.policy == nil {
 		return
 	}
-	if c.tape.gate != nil && c.tape.gate.Stopped()&^stopWithdrawn != 0 {
+	if c.tape.brake != nil && c.tape.brake.On()&^stopWithdrawn != 0 {
 		c.stopped() // before what was pressed after it
 	}
 	if p.pressed.sequence == nil {

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The gate is shut by the packets alone: the call's goroutine, which stores what
+// The gates are shut by the packets alone: the call's goroutine, which stores what
 // was meant by the keys, may be as late as it likes.
-func TestTheGateIsShutAtTheLastKeyThoughTheCallIsBusy(t *testing.T) {
+func TestTheGatesAreShutAtTheLastKeyThoughTheCallIsBusy(t *testing.T) {
 	for name, c := range map[string]struct {
 		keys    string
 		byAgent bool
@@ -37,16 +37,16 @@ func TestTheGateIsShutAtTheLastKeyThoughTheCallIsBusy(t *testing.T) {
 			agent := h.agent()
 			h.live("copies", func(*consent.Record) bool { return m.packets() > 0 })
 			call := h.the()
-			var gate *media.Gate
+			var brake *media.Brake
 			release, busy := make(chan struct{}), make(chan struct{})
-			go call.do(h.ctx, func() { gate = call.tape.gate; close(busy); <-release })
+			go call.do(h.ctx, func() { brake = call.tape.brake; close(busy); <-release })
 			<-busy
 			who, other := caller, agent
 			if c.byAgent {
 				who, other = agent, caller
 			}
 			who.Press(c.keys)
-			h.until("the shutting of the gate", func() (*consent.Record, bool) { return nil, gate.Stopped() == c.stop })
+			h.until("the brake", func() (*consent.Record, bool) { return nil, brake.On() == c.stop })
 			talk := func(n int) {
 				for _, line := range []*phone.Line{who, other} {
 					heard := len(line.Received())

@@ -115,6 +115,9 @@ func (p *actor) verbs() map[string]func([]string) {
 	for name, act := range p.keyVerbs() {
 		verbs[name] = act
 	}
+	for name, act := range p.purposeVerbs() {
+		verbs[name] = act
+	}
 	for name, act := range p.expectations() {
 		verbs[name] = act
 	}

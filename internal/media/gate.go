@@ -14,15 +14,15 @@ import (
 // in flight, so none can meet the revoked permit; a crash in between leaves a
 // consent without a recording, never a recording without consent.
 //
-// All methods may be called concurrently. Open, Shut and Heed belong to the
-// goroutine of the call: an Open that overtakes a Shut undoes it.
+// All methods may be called concurrently. Open and Shut belong to the goroutine
+// of the call: an Open that overtakes a Shut undoes it.
 type Gate struct {
-	// Set by NewGate, then constant.
+	// Set by NewGate and Under, then constant.
 	permit consent.Permit
-	// state is flags and the number of copies in flight, in one word, so that no
-	// copy can slip in between the look at the flag and the count.
+	brake  *Brake // of the call; nil: none
+	// state is two flags and the number of copies in flight, in one word, so
+	// that no copy can slip in between the look at the flag and the count.
 	state      atomic.Uint64
-	stops      chan struct{} // holds a token when a stop is news
 	passed     atomic.Uint64
 	blocked    atomic.Uint64
 	violations atomic.Uint64
@@ -31,14 +31,8 @@ type Gate struct {
 const (
 	gateOpen     = 1 << 63
 	gateSettled  = 1 << 62 // shut, and the last copy has left
-	gateStopped  = 1<<62 - gateStop
-	gateStop     = 1 << 58 // the first Stop; the others stand above it
-	gateInFlight = gateStop - 1
+	gateInFlight = gateSettled - 1
 )
-
-// Stop is a reason to shut a gate on the spot, at the packet that completes a key
-// sequence: 1, 2, 4 or 8. What each means is the caller's to say.
-type Stop uint8
 
 // GateCounts are what a gate did, in packets.
 type GateCounts struct {
@@ -51,35 +45,20 @@ type GateCounts struct {
 
 // NewGate makes a shut gate. A zero permit is allowed: the gate never opens.
 func NewGate(p consent.Permit) *Gate {
-	g := &Gate{permit: p, stops: make(chan struct{}, 1)}
+	g := &Gate{permit: p}
 	g.state.Store(gateSettled)
 	return g
 }
 
-// stop lets nothing pass from now on, whoever opens the gate, until it is heeded.
-// It is what the packet path does at the end of a key sequence: it does not wait
-// for a copy that another thread has on its way, which is from before the key.
-func (g *Gate) stop(why Stop) {
-	if why != 0 {
-		g.state.Or(uint64(why) * gateStop & gateStopped)
-		select {
-		case g.stops <- struct{}{}:
-		default: // told already
-		}
-	}
+// Under lets nothing pass as long as b is on, and returns g. It must be called
+// before g is in use.
+func (g *Gate) Under(b *Brake) *Gate {
+	g.brake = b
+	return g
 }
 
-// Stops holds a token when the gate has been stopped.
-func (g *Gate) Stops() <-chan struct{} { return g.stops }
-
-// Stopped returns the stops that were not heeded.
-func (g *Gate) Stopped() Stop { return Stop(g.state.Load() & gateStopped / gateStop) }
-
-// Heed ends a stop, once the gate has been shut for what it meant.
-func (g *Gate) Heed(why Stop) { g.state.And(^(uint64(why) * gateStop & gateStopped)) }
-
 // Open lets copies pass, and reports whether it does: false, and shut, without
-// a valid permit. A stop that was not heeded stays.
+// a valid permit; false as long as the brake is on.
 func (g *Gate) Open() bool {
 	if !g.permit.Valid() {
 		return false
@@ -91,7 +70,7 @@ func (g *Gate) Open() bool {
 		}
 	}
 	if g.permit.Valid() {
-		return g.Stopped() == 0
+		return g.brake.off()
 	}
 	g.Shut() // revoked just now
 	return false
@@ -105,7 +84,7 @@ func (g *Gate) Shut() {
 		switch state := g.state.Load(); {
 		case state&(gateOpen|gateSettled) != 0:
 			return // opened again, or another Shut was faster
-		case state&gateInFlight == 0 && g.state.CompareAndSwap(state, state|gateSettled):
+		case state&gateInFlight == 0 && g.state.CompareAndSwap(state, gateSettled):
 			return
 		}
 		runtime.Gosched()
@@ -114,7 +93,7 @@ func (g *Gate) Shut() {
 
 // Passing reports whether a copy offered now would pass.
 func (g *Gate) Passing() bool {
-	return g.state.Load()&(gateOpen|gateStopped) == gateOpen && g.permit.Valid()
+	return g.state.Load()&gateOpen != 0 && g.permit.Valid() && g.brake.off()
 }
 
 // StandsOn reports whether the gate was made for this permit.
@@ -129,8 +108,8 @@ func (g *Gate) Counts() GateCounts {
 func (g *Gate) enter() bool {
 	// A shut gate is not written to: else packets that hammer on it could keep
 	// Shut waiting for a quiet moment.
-	if g.state.Load()&(gateOpen|gateStopped) == gateOpen {
-		if g.state.Add(1)&(gateOpen|gateStopped) == gateOpen && g.permit.Valid() {
+	if g.state.Load()&gateOpen != 0 {
+		if g.state.Add(1)&gateOpen != 0 && g.permit.Valid() && g.brake.off() {
 			g.passed.Add(1)
 			return true
 		}

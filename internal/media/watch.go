@@ -3,11 +3,12 @@ package media
 import (
 	"time"
 
+	"consentgw/consent"
 	"consentgw/internal/dtmf"
 )
 
 // Watch says what the keys of a far end mean to the gateway. As long as the
-// permit of the gate is valid, keys that a sequence may begin with do not go on
+// permit is valid, keys that a sequence may begin with do not go on
 // to the peer until that is decided: never if they complete one; else, after
 // another key or after Hold, as they were pressed, but later. All keys of the
 // stream are then pressed anew toward the peer (see keying), one after the other
@@ -16,7 +17,8 @@ import (
 //
 // Keys that come as tones in the speech cannot be held back.
 type Watch struct {
-	Gate      *Gate
+	Permit    consent.Permit
+	Brake     *Brake // of all the gates of the call
 	Sequences []Sequence
 	Hold      time.Duration // since the last packet of the last key
 }
@@ -24,8 +26,8 @@ type Watch struct {
 // Sequence is a row of keys that is not for the peer.
 type Sequence struct {
 	Keys string // 2 to [dtmf.MaxSequence]
-	// Stop is what becomes of the gate at the packet that completes it, which is
-	// copied already by no tap; 0: nothing.
+	// Stop puts the brake on at the packet that completes it, which is copied by no
+	// tap any more; 0: nothing does.
 	Stop Stop
 }
 
@@ -49,7 +51,7 @@ type watch struct {
 // looks reports whether sequences are looked for. One that has begun may be
 // completed though the permit is not valid any more: it is the same one that was
 // seen by other means first, by SIP INFO say.
-func (w *watch) looks() bool { return w.Gate.permit.Valid() || w.line.held > 0 }
+func (w *watch) looks() bool { return w.Permit.Valid() || w.line.held > 0 }
 
 // fate is what becomes of the packets of one press.
 type fate uint8
@@ -101,7 +103,7 @@ func (s *Stream) judge(now time.Time, h *heard, w *watch, sound dtmf.Sounding) f
 	return anew
 }
 
-// tell hands a press to the reader. If it completes a sequence the gate is shut
+// tell hands a press to the reader. If it completes a sequence the brake is on
 // before the packet that did it reaches a tap, and the keys never reach the peer.
 func (s *Stream) tell(p dtmf.Press) {
 	s.deliver(p)
@@ -110,7 +112,7 @@ func (s *Stream) tell(p dtmf.Press) {
 		return
 	}
 	if i := w.found.Push(p); i >= 0 {
-		w.Gate.stop(w.Sequences[i].Stop)
+		w.Brake.put(w.Sequences[i].Stop)
 		w.line.drop(&s.keys.fates)
 	}
 }

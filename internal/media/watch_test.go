@@ -19,16 +19,17 @@ const withdrawn, paused Stop = 1, 2
 type watched struct {
 	*line
 	gate   *Gate
+	brake  *Brake
 	permit consent.Permit
 	copies *kept
 }
 
 func newWatched(t testing.TB) *watched {
-	w := &watched{line: newLine(t), permit: stored(t), copies: &kept{}}
-	w.gate = NewGate(w.permit)
+	w := &watched{line: newLine(t), brake: NewBrake(), permit: stored(t), copies: &kept{}}
+	w.gate = NewGate(w.permit).Under(w.brake)
 	require.True(t, w.gate.Open())
 	w.a.TapTo(NewTap(w.gate, 1, w.copies))
-	w.a.Watch(Watch{Gate: w.gate, Hold: 1500 * time.Millisecond,
+	w.a.Watch(Watch{Permit: w.permit, Brake: w.brake, Hold: 1500 * time.Millisecond,
 		Sequences: []Sequence{{"*9", withdrawn}, {"*7", paused}, {"*8", 0}}})
 	w.talk(3)
 	w.callee.got()
@@ -154,7 +155,7 @@ func TestASequenceIsHeldBackUntilItIsDecided(t *testing.T) {
 			keys, voice := w.hears(t)
 			assert.Equal(t, c.heard, names(keys))
 			assert.Equal(t, 100, voice, "the speech flows on")
-			assert.Equal(t, c.stopped, w.gate.Stopped())
+			assert.Equal(t, c.stopped, w.brake.On())
 			for _, k := range keys {
 				assert.EqualValues(t, 800, k.duration, "as long as it was pressed")
 				assert.Equal(t, 3, k.ends)
@@ -187,7 +188,7 @@ func TestAHeldKeyIsLetGoInTimeAndNotBefore(t *testing.T) {
 	w.talk(10)
 	keys, _ = w.hears(t)
 	assert.Empty(t, keys, "a slow hand withdraws as well, if the platform heard the star or not")
-	assert.Equal(t, withdrawn, w.gate.Stopped())
+	assert.Equal(t, withdrawn, w.brake.On())
 }
 
 // The engine wakes up for a key that waits: a caller who is silent has released it
@@ -220,37 +221,44 @@ func TestNoPacketIsCopiedAfterTheOneThatCompletesTheSequence(t *testing.T) {
 	w.says(w.caller.event(101, start, 9, false, 320)) // 40 ms: it is certain
 	w.talk(50)
 	assert.Len(t, w.copies.packets, before)
-	assert.Equal(t, withdrawn, w.gate.Stopped())
+	assert.Equal(t, withdrawn, w.brake.On())
 	select {
-	case <-w.gate.Stops():
+	case <-w.brake.News():
 	default:
 		assert.Fail(t, "the call is told")
 	}
 	w.gate.Shut()
 	w.permit.Revoke()
-	w.gate.Heed(paused)
+	w.brake.Heed(paused)
 	assert.False(t, w.gate.Open())
 	assert.Zero(t, w.gate.Counts().Violations)
 }
 
-func TestATapStaysShutAsLongAsAStopIsNotHeeded(t *testing.T) {
-	g, sink := openGate(t), &kept{}
-	tap := NewTap(g, 1, sink)
-	g.stop(paused)
+func TestNothingPassesAsLongAsTheBrakeIsOn(t *testing.T) {
+	b, sink := NewBrake(), &kept{}
+	one, two := NewGate(stored(t)).Under(b), NewGate(stored(t)).Under(b)
+	require.True(t, one.Open())
+	tap := NewTap(one, 1, sink).Then(NewTap(two, 2, sink))
+	b.put(paused)
 	tap.offer(time.Now(), voiceOf(1))
-	assert.False(t, g.Open(), "an Open that did not know of it")
+	assert.False(t, two.Open(), "an Open that did not know of it")
 	tap.offer(time.Now(), voiceOf(2))
-	g.Shut()
-	assert.Equal(t, paused, g.Stopped(), "nor does a Shut end it")
-	g.Heed(paused)
+	one.Shut()
+	assert.False(t, one.Open(), "nor does a Shut end it")
+	b.put(withdrawn)
+	b.Heed(paused)
+	assert.Equal(t, withdrawn, b.On())
 	tap.offer(time.Now(), voiceOf(3))
 	assert.Empty(t, sink.packets)
-	require.True(t, g.Open())
+	b.Heed(withdrawn)
+	assert.True(t, one.Passing())
 	tap.offer(time.Now(), voiceOf(4))
-	assert.Len(t, sink.packets, 1)
-	assert.Zero(t, g.Counts().Violations)
-	g.stop(0)
-	assert.True(t, g.Passing())
+	assert.Len(t, sink.packets, 2)
+	assert.Zero(t, one.Counts().Violations)
+	<-b.News()
+	b.put(0)
+	assert.Empty(t, b.News())
+	assert.True(t, two.Passing())
 }
 
 func TestWithoutAConsentThereIsNothingToHoldKeysBackFor(t *testing.T) {
@@ -260,7 +268,7 @@ func TestWithoutAConsentThereIsNothingToHoldKeysBackFor(t *testing.T) {
 	w.talk(50)
 	keys, _ := w.hears(t)
 	assert.Equal(t, "*9*9", names(keys))
-	assert.Zero(t, w.gate.Stopped())
+	assert.Zero(t, w.brake.On())
 }
 
 func TestASequenceThatWasSeenByOtherMeansFirstStaysAsWell(t *testing.T) {
@@ -278,7 +286,7 @@ func TestTheRestOfAKeyThatEndedASequenceStaysAsWell(t *testing.T) {
 	w.press("*")
 	start := w.caller.Timestamp
 	w.says(w.caller.event(101, start, 9, false, 400))
-	require.Equal(t, withdrawn, w.gate.Stopped())
+	require.Equal(t, withdrawn, w.brake.On())
 	w.permit.Revoke()
 	for i := range 20 {
 		w.says(w.caller.event(101, start, 9, i > 16, uint16(400+160*i)))
@@ -430,7 +438,7 @@ func TestAToneInTheSpeechShutsTheGateAtItsPacket(t *testing.T) {
 			w.says(w.caller.voice(say.frame(tones...)))
 		}
 	}
-	assert.Equal(t, withdrawn, w.gate.Stopped())
+	assert.Equal(t, withdrawn, w.brake.On())
 	copied := len(w.copies.packets)
 	w.talk(20)
 	assert.Len(t, w.copies.packets, copied)
@@ -472,7 +480,7 @@ func FuzzWatch(f *testing.F) {
 		}
 		w.caller.Timestamp += 1 << 20
 		w.press("*7")
-		require.NotZero(t, w.gate.Stopped()&paused, "whatever came before it")
+		require.NotZero(t, w.brake.On()&paused, "whatever came before it")
 		w.talk(200)
 		for _, p := range w.callee.got() {
 			require.False(t, p.PayloadType == 101 && p.Payload[0] == 7, "the end of a sequence")
