@@ -33,6 +33,9 @@ func (p *actor) keyVerbs() map[string]func([]string) {
 			fmt.Sscan(a[0], &rate)
 			p.codecs = []sdp.Codec{sdp.PCMA(), sdp.Event(rate, 98)}
 		},
+		"keys are recorded":              func([]string) { p.cfg.Recorders[0].Keys = true },
+		"expect keys KEYS recorded":      func(a []string) { require.Equal(p.t, a[0], phone.Keys(p.recorder.Caller(0), 101)) },
+		"expect no keys recorded":        func([]string) { require.Empty(p.t, phone.Keys(p.recorder.Caller(0), 101)) },
 		"agent takes no keys":            func([]string) { p.aDesk(0).codecs = []sdp.Codec{sdp.PCMA()} },
 		"agent hears keys KEYS":          func(a []string) { agent(a[0], "") },
 		"agent hears keys KEYS by info":  func(a []string) { agent("", a[0]) },
