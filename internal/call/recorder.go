@@ -71,7 +71,7 @@ func (c *Call) record(ctx context.Context) {
 		c.tape.opening++
 		take := take // each its own
 		take.Permit = c.tape.permit.For(r.Purposes)
-		take.Gate = media.NewGate(take.Permit)
+		take.Gate = media.NewGate(take.Permit).Under(c.tape.brake)
 		take.Changed = func(up bool, why string) {
 			// Its only error: the call is over, and with it what there was to note.
 			_ = c.do(ctx, func() { c.recorderChanged(r.Name, up, why) })

@@ -13,8 +13,9 @@ import (
 // a gate, which stands on the permit for the purposes of that recorder.
 type tape struct {
 	permit  consent.Permit
-	opening int    // recorders that have not answered yet
-	open    []open // those in use
+	brake   *media.Brake // of all gates; nil without a permit
+	opening int          // recorders that have not answered yet
+	open    []open       // those in use
 	caller  *media.Tap
 	agent   *media.Tap
 	pause   pause
