@@ -48,6 +48,7 @@ type Config struct {
 type Service struct {
 	Config
 	inForce atomic.Pointer[Plan]
+	after   func(time.Duration) <-chan time.Time // ends the wait for a choice; constant
 
 	mu       sync.Mutex
 	live     map[consent.RecordID]*Call
@@ -58,7 +59,7 @@ type Service struct {
 
 // New returns a service without calls.
 func New(cfg Config) *Service {
-	s := &Service{Config: cfg, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
+	s := &Service{Config: cfg, after: time.After, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
 	s.inForce.Store(cfg.Plan)
 	if s.CPU == nil {
 		s.CPU = func() float64 { return 0 }
