@@ -170,7 +170,7 @@ func cases(t *testing.T, table string, out bool) map[string][]*moment {
 			switch {
 			case c.event == "stop":
 				where = "the gateway"
-			case strings.HasPrefix(cell, "noack"):
+			case c.losesACK():
 				where = "an ACK"
 			case cell != "on" && cell != "cancel":
 				require.Contains(t, causes(c.asked()), cell, c.name)
@@ -179,6 +179,11 @@ func cases(t *testing.T, table string, out bool) map[string][]*moment {
 		}
 	}
 	return list
+}
+
+// losesACK reports whether it takes the time of a lost ACK until something happens.
+func (c *moment) losesACK() bool {
+	return strings.HasPrefix(c.cell, "noack") || strings.HasSuffix(c.event, ":noack")
 }
 
 func TestWhateverHappensAtWhateverMoment(t *testing.T) {
@@ -214,7 +219,7 @@ func play(t *testing.T, cases []*moment) {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
 	t.Cleanup(cancel)
 	h.ctx, h.ring, h.storeFor = ctx, nil, 4*patience
-	if strings.HasPrefix(cases[0].cell, "noack") {
+	if cases[0].losesACK() {
 		h.t1 = 100 * time.Millisecond // an ACK is waited for for 64 of them
 	}
 	byID := map[string]*moment{}
