@@ -42,8 +42,9 @@ func (c *moment) happen() {
 	case "refer":
 		p.request(l, "REFER", "Refer-To: <"+c.desk.uri("300")+">\r\n", "")
 	case "noack":
-		if p != c.caller() {
+		if p != c.caller() && c.is("answered") {
 			c.acknowledge() // that one is not the one that is lost
+			p.link(c, 0, "the ACK", func(l *link) bool { return l.acked })
 		}
 		c.loseACK(p, l)
 	case "dies":
