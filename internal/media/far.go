@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -78,7 +79,8 @@ func UsableFar(addr netip.AddrPort, bound netip.Addr) error {
 // agreement is a Far in force, with the route that its packets take.
 type agreement struct {
 	route *route
-	rate  int // of the RTP clock of Codec
+	rate  int   // of the RTP clock of Codec
+	keys  Codec // of telephone events
 	Far
 	due time.Time // when packets became due on this route; without Receive it means nothing
 }
@@ -137,6 +139,7 @@ func agree(now time.Time, far Far, before *agreement) *agreement {
 		return before // a repeated offer changes nothing
 	}
 	a := &agreement{Far: far, rate: far.Codec.Clock(), due: now}
+	a.keys = Codec("TELEPHONE-EVENT/" + strconv.Itoa(a.eventRate()))
 	if before != nil && before.Addr == far.Addr {
 		a.route = before.route.next(far.Round != before.Round)
 		if before.Receive {
