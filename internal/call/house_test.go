@@ -190,7 +190,7 @@ func (h *house) build() {
 	h.svc = New(Config{Node: "gw-test", Plan: plan, Platform: platform, Trunk: trunk, TrunkPorts: ports[0], PlatformPorts: ports[1],
 		Store: h.store, Journal: h.journal, StoreTimeout: h.storeFor, Metrics: set, Log: log, Now: time.Now})
 	if h.after != nil {
-		h.svc.waiting = waiting{h.after, 4 * patience}
+		h.svc.pace = pace{h.after, 4 * patience}
 	}
 	t.Cleanup(func() { // after the last call
 		for _, p := range ports {
