@@ -52,7 +52,7 @@ func TestRecordListensAndSaysWhatItDislikes(t *testing.T) {
 	for leg == nil { // until our own endpoint serves
 		require.NoError(t, ctx.Err())
 		leg, _ = endpoint.Dial(ctx, sip.Invite{Target: target,
-			Offer: []byte("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\na=sendrecv\r\n")})
+			Offer: []byte("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\na=sendrecv\r\nm=audio 40002 RTP/AVP 8\r\na=label:2\r\n")})
 	}
 	disliked := ""
 	for e := next(); e.Type != "invited"; e = next() {

@@ -116,7 +116,7 @@ func newHouse(t *testing.T) *house {
 		Trunks:    []config.Trunk{{Name: "carrier", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}},
 		Platforms: []config.Platform{{Name: "center", Destination: config.Destination{AnswerTimeout: 10 * time.Second}}},
 		Policies: []config.Policy{{Name: "ask", Purposes: []string{"quality"}, Notice: "short", Language: "en",
-			Keys: config.Keys{Yes: "1", No: "2", Repeat: "0", Withdraw: "*9"}, AnswerTimeout: 600 * time.Millisecond}},
+			Keys: config.Keys{Yes: "1", No: "2", Repeat: "0", Withdraw: "*9"}, AnswerTimeout: patience}},
 		Routes: []config.Route{
 			{Name: "sales", To: "+3120*", Platform: "center", Policy: "ask"},
 			{Name: "plain", To: "+3130*", Platform: "center"},

@@ -36,6 +36,9 @@ func TestWithoutAStoredYesNoRecorderIsAsked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
 			h.storeFor = 300 * time.Millisecond
+			if c.keys == "" {
+				h.cfg.Policies[0].AnswerTimeout = 600 * time.Millisecond
+			}
 			h.records(Recorder{Name: "archive", Open: func(context.Context, Take) (Recording, error) {
 				t.Error("a recorder was asked")
 				return nil, away

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"consentgw/consent"
 	"consentgw/internal/phone"
@@ -73,6 +74,7 @@ func TestAnOddOfferBecomesAWholeCall(t *testing.T) {
 			h := newHouse(t)
 			h.cfg.Trunks[0].NAT = true     // as it is by default
 			h.cfg.Policies[0].Retries = 10 // what comes before an address is learned is lost, and what a busy machine sends too late
+			h.cfg.Policies[0].AnswerTimeout = 2 * time.Second
 			h.open()
 			written := ""
 			line, err := h.caller.Call(h.ctx, phone.Dial{Target: h.trunkURI(), Caller: fromNumber, Called: toNumber, CallID: h.callID(),
