@@ -43,8 +43,6 @@ func TestEverySubjectRelaysAndCopiesEveryPacket(t *testing.T) {
 	measureAll(t, subjects)
 }
 
-// With rtpengine itself where it is installed, and with a stand-in everywhere:
-// see ng_test.go.
 func TestRTPEngineRelaysAndCopiesEveryPacket(t *testing.T) {
 	if slices.Contains(Comparison(), RTPEngine) {
 		measureAll(t, []Subject{RTPEngine})
