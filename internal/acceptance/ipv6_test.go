@@ -85,6 +85,7 @@ var contentLength = regexp.MustCompile(`Content-Length: \d+`)
 // TestRFC5118: IPv6 at every place of a message where RFC 5118 found it to be
 // misread, by UDP and TCP; and calls by IPv6 after each.
 func TestRFC5118(t *testing.T) {
+	t.Parallel()
 	needsReal(t)
 	needsIPv6(t)
 	port := portOf(freePort(t))

@@ -21,6 +21,7 @@ const keyed = 4
 // agents wait. Of the four every packet sent after the tap opened is at the
 // recorder and none before; of those who refused none at all.
 func TestTheCalleeOfAnOutboundCallIsAsked(t *testing.T) {
+	t.Parallel()
 	needsReal(t)
 	at := freePort(t)
 	s := newSite(t, plan{edits: map[string]string{
@@ -77,6 +78,7 @@ func (s *site) openCallees(at string) <-chan *phone.Line {
 // TestTheAgentIsRungDuringTheNotice: the same for callers whose agents have
 // answered before the decision.
 func TestTheAgentIsRungDuringTheNotice(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, plan{edits: map[string]string{"    basis: consent\n": "    basis: consent\n    dial: during_notice\n"}})
 	s.start()
 	p, c := s.openPhone(), s.openCenter()

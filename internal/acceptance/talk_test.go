@@ -103,6 +103,7 @@ func (s *site) endAll(talks []*conversation, recorded int) []*consent.Record {
 // TestWithdrawingByKeyStopsTheRecording: the packet after the decision is not
 // at the recorder, on either side, and the record has both times and counts.
 func TestWithdrawingByKeyStopsTheRecording(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, plan{})
 	s.start()
 	p, c := s.openPhone(), s.openCenter()

@@ -46,6 +46,7 @@ func talks() []talk {
 // speech. Each hears what it is to hear, and the recorder has what both said
 // from those who agreed, and nothing of those who refused.
 func TestSoftphonesOfOthers(t *testing.T) {
+	t.Parallel()
 	needsReal(t)
 	needs(t, "ip", "baresip", "linphonec")
 	if !inOwnNetwork(t) {

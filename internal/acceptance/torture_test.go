@@ -31,6 +31,7 @@ func plainRoute() map[string]string {
 // TCP. Each gets its answer, a call works after each, and when all of them have
 // come many times more the process is as it was.
 func TestRFC4475(t *testing.T) {
+	t.Parallel()
 	needsReal(t)
 	files := tortureFiles(t)
 	edits := plainRoute()

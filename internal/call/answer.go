@@ -131,7 +131,7 @@ func (c *Call) renegotiate(p *party, body []byte) ([]byte, error) {
 
 // change applies what p has agreed to anew, and sees to the gate.
 func (c *Call) change(p *party, apply func() error) error {
-	wasHeld := p.held()
+	wasHeld, spoke := p.held(), p.agreed.Audio
 	if err := apply(); err != nil {
 		return err
 	}
@@ -147,6 +147,9 @@ func (c *Call) change(p *party, apply func() error) error {
 		c.withdraw(recordpref) // does nothing if there is no consent
 	}
 	c.regate()
+	if !p.agreed.Audio.Same(spoke) {
+		c.tellRecorders()
+	}
 	c.indicate()
 	c.publish()
 	return nil

@@ -3,7 +3,6 @@ package call
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -18,13 +17,7 @@ import (
 var errNoCommonCodec = errors.New("the parties agreed on different codecs, and neither takes the other's")
 
 // codecOf is a codec as the media knows it.
-func codecOf(c sdp.Codec) media.Codec {
-	s := fmt.Sprintf("%s/%d", strings.ToUpper(c.Name), c.Rate)
-	if c.Channels > 1 {
-		s += fmt.Sprintf("/%d", c.Channels)
-	}
-	return media.Codec(s)
-}
+func codecOf(c sdp.Codec) media.Codec { return media.CodecOf(c) }
 
 // lawsOf are the codecs of a trunk's list, or both laws; key presses always. It
 // is what is offered to somebody of whom nothing is known yet.

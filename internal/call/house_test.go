@@ -5,10 +5,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -32,8 +34,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain fails if a goroutine of any call is left after the last test.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain fails if a goroutine of any call is left after the last test. A house
+// waits most of the time, so more of them are open at once than there are processors.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "12"); err != nil { // the command line may say otherwise
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience ends a test whose event never comes; it is no measure of anything.
 const patience = 30 * time.Second
@@ -71,6 +79,7 @@ type house struct {
 	log      *lockedBuffer
 	lines    chan *phone.Line // what desks picked up
 	halt     func()           // ends every call, as the end of the gateway does
+	byHand   []*net.UDPConn   // peers that do nothing by themselves
 	id       string           // a Call-ID of the call; empty: made of the test's name
 }
 
@@ -222,6 +231,9 @@ func (h *house) serve(trunk, platform *sip.Endpoint) {
 		h.svc.Serve(calls, in)
 	})
 	h.t.Cleanup(func() {
+		for _, conn := range h.byHand {
+			go complies(conn)
+		}
 		endCalls()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -327,7 +339,7 @@ type memory struct {
 	onSend func()
 }
 
-func (m *memory) Send([]byte) bool {
+func (m *memory) Send([]byte, media.Codec) bool {
 	if m.onSend != nil {
 		m.onSend()
 	}

@@ -36,6 +36,7 @@ func udp(h *house) *net.UDPConn {
 // pbx adds a target to the house, before it opens: the first to be tried.
 func (h *house) pbx() *pbx {
 	p := &pbx{UDPConn: udp(h), h: h, seen: map[string]bool{}, media: udp(h)}
+	h.byHand = append(h.byHand, p.UDPConn)
 	targets := &h.cfg.Platforms[0].Targets
 	*targets = append(*targets, config.Target{URI: p.uri(""), Priority: 0, Weight: 1})
 	return p
@@ -107,6 +108,15 @@ func describes(conn *net.UDPConn, change ...func(*sdp.Session)) string {
 
 // replies answers a request; tag is that of To, headers end in CRLF each.
 func (p *pbx) replies(m message, status, tag, headers, body string) {
+	if !strings.Contains(headers, "Contact: ") {
+		headers += fmt.Sprintf("Contact: <sip:pbx@%s>\r\n", p.LocalAddr())
+	}
+	_, err := p.WriteToUDPAddrPort([]byte(m.response(status, tag, headers, body)), m.from)
+	require.NoError(p.h.t, err)
+}
+
+// response is an answer to a request.
+func (m message) response(status, tag, headers, body string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "SIP/2.0 %s\r\n", status)
 	for line := range strings.SplitSeq(m.text, "\r\n") {
@@ -121,15 +131,27 @@ func (p *pbx) replies(m message, status, tag, headers, body string) {
 			b.WriteString(line + "\r\n")
 		}
 	}
-	if !strings.Contains(headers, "Contact: ") {
-		headers += fmt.Sprintf("Contact: <sip:pbx@%s>\r\n", p.LocalAddr())
-	}
 	if body != "" {
 		headers += "Content-Type: application/sdp\r\n"
 	}
 	fmt.Fprintf(&b, "%sContent-Length: %d\r\n\r\n%s", headers, len(body), body)
-	_, err := p.WriteToUDPAddrPort([]byte(b.String()), m.from)
-	require.NoError(p.h.t, err)
+	return b.String()
+}
+
+// complies answers whatever a peer that is written by hand is asked after its
+// test, so that the gateway does not wait for it.
+func complies(conn *net.UDPConn) {
+	b := make([]byte, 65536)
+	for {
+		n, from, err := conn.ReadFromUDPAddrPort(b)
+		if err != nil {
+			return // closed, soon after
+		}
+		m := message{string(b[:n]), from}
+		if !strings.HasPrefix(m.text, "SIP/2.0 ") && !strings.HasPrefix(m.text, "ACK ") {
+			conn.WriteToUDPAddrPort([]byte(m.response("200 OK", "", "", "")), from)
+		}
+	}
 }
 
 // asks sends a request within the dialog that invite made with tag.

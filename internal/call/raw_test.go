@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wire is a caller that sends what it likes and answers nothing.
+// wire is a caller that sends what it likes and answers nothing but a BYE.
 type wire struct {
 	*net.UDPConn
 	h      *house
@@ -25,11 +25,8 @@ type wire struct {
 }
 
 func (h *house) wire(callID string) *wire {
-	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback(), 0)))
-	require.NoError(h.t, err)
-	h.t.Cleanup(func() { conn.Close() })
-	deadline, _ := h.ctx.Deadline()
-	require.NoError(h.t, conn.SetReadDeadline(deadline))
+	conn := udp(h)
+	h.byHand = append(h.byHand, conn)
 	w := &wire{UDPConn: conn, h: h, to: h.trunk.Addrs()[0].AddrPort, id: callID, called: toNumber}
 	w.tail = fmt.Sprintf("From: <sip:%s@caller.example>;tag=wire\r\nTo: <sip:%s@gw.example>\r\nCall-ID: %s\r\n"+
 		"Max-Forwards: 70\r\nContact: <sip:%s>\r\n", fromNumber, toNumber, callID, conn.LocalAddr())
@@ -81,6 +78,10 @@ func (w *wire) reads(prefix, method string) string {
 		n, err := w.Read(b)
 		require.NoError(w.h.t, err, "the gateway did not send %s%s", prefix, method)
 		text := string(b[:n])
+		if strings.HasPrefix(text, "BYE ") {
+			_, err := w.WriteToUDPAddrPort([]byte(message{text, w.to}.response("200 OK", "", "", "")), w.to)
+			require.NoError(w.h.t, err)
+		}
 		if strings.HasPrefix(text, prefix) && strings.Contains(text, " "+method+"\r\n") && !strings.HasPrefix(text, "SIP/2.0 1") {
 			return text
 		}

@@ -21,10 +21,9 @@ type Recorder struct {
 
 // Take is what a recorder gets to know of a call.
 type Take struct {
+	News
 	Permit consent.Permit
 	Gate   *media.Gate
-	State  consent.RecordingState
-	Record *consent.Record // a snapshot; nobody changes it
 	// Changed may be called when the way to the recorder is lost, and when it is
 	// there again, from any goroutine of the recorder's own. It returns when the
 	// call has taken note, or is over. why is a few words without a number.
@@ -40,10 +39,11 @@ type Recording interface {
 }
 
 // Follower is a [Recording] whose recorder is told how the call goes on: paused,
-// on again, off when the consent was taken back. Follow must not wait. The gate
-// has been shut or opened before, and depends on nothing that is told here.
+// on again, off when the consent was taken back; with another agent, or in another
+// codec. Follow must not wait. The gate has been shut or opened before, and depends
+// on nothing that is told here.
 type Follower interface {
-	Follow(state consent.RecordingState, record *consent.Record)
+	Follow(news News)
 }
 
 // wanted are the recorders of the route that record for what was granted.
@@ -67,7 +67,7 @@ func (c *Call) record(ctx context.Context) {
 	}
 	opening, giveUp := context.WithCancel(ctx)
 	c.tape.giveUp = giveUp
-	take := Take{Permit: c.tape.permit, Gate: c.tape.gate, State: c.tapeState(), Record: c.rec.Clone()}
+	take := Take{News: c.news(), Permit: c.tape.permit, Gate: c.tape.gate}
 	for _, r := range c.wanted() {
 		c.tape.opening++
 		take := take // each its own
@@ -82,29 +82,6 @@ func (c *Call) record(ctx context.Context) {
 			}
 		})
 	}
-}
-
-// tapeState is what a recorder is to be told of now.
-func (c *Call) tapeState() consent.RecordingState {
-	switch {
-	case !c.tape.permit.Valid():
-		return consent.RecordingOff
-	case c.shutReason() != "":
-		return consent.RecordingPaused
-	}
-	return consent.RecordingOn
-}
-
-// tellRecorders leaves the news with every recorder that wants it, and with every
-// party.
-func (c *Call) tellRecorders() {
-	state, snapshot := c.tapeState(), c.rec.Clone()
-	for _, o := range c.tape.open {
-		if f, ok := o.Recording.(Follower); ok {
-			f.Follow(state, snapshot)
-		}
-	}
-	c.indicate()
 }
 
 // recorderChanged writes the gap of one recorder into its evidence. The other
@@ -138,7 +115,7 @@ func (c *Call) recorderChanged(name string, up bool, why string) {
 // dismiss ends a recording that opened too late, beside the call.
 func (c *Call) dismiss(recording Recording) {
 	if f, ok := recording.(Follower); ok {
-		f.Follow(consent.RecordingOff, c.rec.Clone())
+		f.Follow(c.news())
 	}
 	c.beside(recording.Close)
 }

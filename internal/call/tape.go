@@ -25,6 +25,8 @@ type tape struct {
 	stored  time.Time          // when the counts were last handed to the journal
 	quiet   context.CancelFunc // ends the tone; nil: there is none
 	giveUp  context.CancelFunc // ends the opening; nil before it has begun
+	// transfers are when one agent took the place of another; only appended to.
+	transfers []time.Time
 }
 
 // open is one recording that has begun; its evidence is rec.Recordings[index].

@@ -245,6 +245,7 @@ func (c *Call) replaceAgent(next *party, leg *sip.Leg, place string) {
 	old.stop()
 	c.former = append(c.former, old)
 	c.agent, c.transfer = next, nil
+	c.tape.transfers = append(c.tape.transfers, consent.Stamp(c.now()))
 	next.dialog = leg.CallID()
 	c.asked.stream.RelayTo(next.stream)
 	next.stream.RelayTo(c.asked.stream)
@@ -258,6 +259,7 @@ func (c *Call) replaceAgent(next *party, leg *sip.Leg, place string) {
 	c.remark("transferred", "to "+place+", Call-ID "+leg.CallID())
 	c.moving = false
 	c.regate()
+	c.tellRecorders()          // who it is now, whether the gate is open or not
 	if said != c.rec.Outcome { // taken back meanwhile
 		c.inform()
 	}

@@ -12,6 +12,8 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"consentgw/consent"
@@ -165,11 +167,14 @@ func (p *actor) store() *storetest.Faulty {
 	return p.faulty
 }
 
-func codecs(name string) []sdp.Codec {
-	if name == "PCMU" {
-		return []sdp.Codec{sdp.PCMU(), sdp.Event8000()}
+// codecs are those of a list such as PCMA+G722, with keys.
+func codecs(names string) (list []sdp.Codec) {
+	for _, c := range []sdp.Codec{sdp.PCMA(), sdp.PCMU(), sdp.G722(), sdp.Opus()} {
+		if slices.Contains(strings.Split(names, "+"), c.Name) {
+			list = append(list, c)
+		}
 	}
-	return []sdp.Codec{sdp.PCMA(), sdp.Event8000()}
+	return append(list, sdp.Event8000())
 }
 
 func (p *actor) must(err error) { require.NoError(p.t, err, p.line) }

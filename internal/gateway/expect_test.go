@@ -194,16 +194,22 @@ func (p *actor) checkSent(r *consent.Record, lines []*phone.Line, copies []phone
 			said[otherLaw(s)] = s
 		}
 	}
+	// While nothing was copied a copy may fall behind its time: the machine may stand
+	// still for longer than the gateway believes of a telephone.
+	paused := slices.ContainsFunc(r.Recordings, func(rec consent.Recording) bool { return len(rec.Pauses) > 0 })
+	wide := slices.ContainsFunc(lines, func(l *phone.Line) bool {
+		return slices.ContainsFunc(l.Sent(), func(s phone.Packet) bool { return s.Type == 9 })
+	})
 	for i, c := range copies {
 		s, found := said[string(c.Payload)]
-		if !found && p.cfg.Policies[0].Tone.Recorded {
-			continue // said, with the tone in it
+		if !found && (p.cfg.Policies[0].Tone.Recorded || wide && c.Type != 9) {
+			continue // said, with the tone in it, or converted until the recorder took G.722
 		}
 		require.True(p.t, found, "a copy of nothing that was said")
 		require.True(p.t, i == 0 || int16(c.Seq-copies[i-1].Seq) > 0, "one stream, in order")
-		require.True(p.t, len(lines) > 1 || s.Timestamp == c.Timestamp, "a copy out of its time")
-		require.Contains(p.t, []uint8{0, 8}, c.Type, "a copy is of one of the two laws")
-		require.Contains(p.t, []uint8{0, 8}, s.Type, "a key in the recording")
+		require.True(p.t, len(lines) > 1 || paused || s.Timestamp == c.Timestamp, "a copy out of its time")
+		require.Contains(p.t, []uint8{0, 8, 9}, c.Type, "a copy is of G.711 or G.722")
+		require.Contains(p.t, []uint8{0, 8, 9}, s.Type, "a key in the recording")
 		require.False(p.t, c.At.Before(r.StoredAt), "a copy before the decision was stored")
 		if r.Withdrawal != nil {
 			require.False(p.t, s.At.After(r.Withdrawal.At.Add(1e6)), "a copy of what was said after the withdrawal")

@@ -64,9 +64,19 @@ func sessionRecorder(c config.Recorder, from sides, log *slog.Logger) opener {
 	}
 	r := siprec.New(cfg)
 	return func(ctx context.Context, t call.Take) (call.Recording, error) {
-		return r.Open(ctx, siprec.Call{Permit: t.Permit, Gate: t.Gate, State: t.State, Record: t.Record, Changed: t.Changed})
+		recording, err := r.Open(ctx, siprec.Call{Moment: siprec.Moment(t.News), Permit: t.Permit, Gate: t.Gate, Changed: t.Changed})
+		if err != nil {
+			return nil, err
+		}
+		return session{recording}, nil
 	}
 }
+
+// session is a recording whose recorder hears how the call goes on.
+type session struct{ *siprec.Recording }
+
+// Follow implements [call.Follower].
+func (s session) Follow(news call.News) { s.Recording.Follow(siprec.Moment(news)) }
 
 // amazon is what the Contact Lens connector reads. It takes the first stream by
 // label for the agent unless it is told otherwise, and ours is the caller's.

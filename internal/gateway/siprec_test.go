@@ -98,8 +98,16 @@ func (p *actor) recorderVerbs() map[string]func([]string) {
 			require.Equal(p.t, a[0], p.final().Press.Method)
 			require.Empty(p.t, p.final().Press.Key)
 		},
-		"expect sessions COUNT":              func(a []string) { require.Len(p.t, p.towers[0].Sessions(), number(a[0])) },
-		"expect recorder told REST":          func(a []string) { p.expectTold(strings.Fields(a[0])) },
+		"expect sessions COUNT":     func(a []string) { require.Len(p.t, p.towers[0].Sessions(), number(a[0])) },
+		"expect recorder told REST": func(a []string) { p.expectTold(strings.Fields(a[0])) },
+		"recorder is told of COUNT agents": func(a []string) {
+			p.must(p.towers[0].Until(p.ctx, func([]*recordserver.Session) bool {
+				s := p.newest(0)
+				return s != nil && len(s.Documents()) > 0 && agentsIn(s) == number(a[0])
+			}))
+		},
+		"recorder is offered CODEC":          p.untilOffered,
+		"expect metadata of session REST":    p.expectSession,
 		"expect withdrawal told":             func([]string) { p.expectWithdrawalTold() },
 		"expect recorded at COUNT recorders": p.expectRecordedAt,
 		"expect a gap":                       func([]string) { p.expectGap() },
@@ -214,6 +222,32 @@ func (p *actor) untilTold(state string) {
 		}
 		return stateOf(s.Documents()[len(s.Documents())-1]) == state
 	}))
+}
+
+// agentsIn is how many agents the newest complete document tells of.
+func agentsIn(s *recordserver.Session) int {
+	docs := slices.DeleteFunc(s.Documents(), func(d *siprecxml.Recording) bool { return d.DataMode != siprecxml.Complete })
+	return len(docs[len(docs)-1].Participants) - 1
+}
+
+// untilOffered waits until every line of the newest description begins with a codec.
+func (p *actor) untilOffered(args []string) {
+	p.must(p.towers[0].Until(p.ctx, func([]*recordserver.Session) bool {
+		s := p.newest(0)
+		if s == nil || len(s.Offers()) == 0 {
+			return false
+		}
+		offers := s.Offers()
+		return !slices.ContainsFunc(offers[len(offers)-1].Media, func(m sdp.Media) bool { return m.Codecs[0].Name != args[0] })
+	}))
+}
+
+// expectSession compares the beginning of the Session-ID in every document.
+func (p *actor) expectSession(args []string) {
+	for _, d := range p.newest(0).Documents() {
+		require.Len(p.t, d.Sessions[0].SIP, 1, p.line)
+		require.True(p.t, strings.HasPrefix(d.Sessions[0].SIP[0], args[0]), d.Sessions[0].SIP[0])
+	}
 }
 
 func stateOf(r *siprecxml.Recording) string { return r.Sessions[0].Consent.Recording }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"consentgw/internal/g711"
+	"consentgw/internal/sdp"
 )
 
 // Codec is an audio format as RTP carries it: the value of a=rtpmap (RFC 8866
@@ -20,6 +21,15 @@ const (
 	G722 Codec = "G722/8000"
 	Opus Codec = "OPUS/48000/2" // RFC 7587 section 7: always 2, and never by its packets
 )
+
+// CodecOf is a codec of a description as the media knows it.
+func CodecOf(c sdp.Codec) Codec {
+	s := strings.ToUpper(c.Name) + "/" + strconv.Itoa(c.Rate)
+	if c.Channels > 1 {
+		s += "/" + strconv.Itoa(c.Channels)
+	}
+	return Codec(s)
+}
 
 // String is the encoding name in SDP (RFC 3551 section 6).
 func (c Codec) String() string {

@@ -18,7 +18,7 @@ import (
 type control struct {
 	// Set by Open, then constant.
 	rtcp, muxed conn   // the RTCP port, and the RTP port beside who sends there
-	name        string // CNAME, of this stream only (RFC 7022 section 4.2)
+	name        string // CNAME, of this stream only
 
 	// Owned by who sends the reports.
 	reported  struct{ expected, lost uint64 } // by the report before
@@ -45,24 +45,31 @@ const (
 )
 
 func newControl(p *pair) control {
+	return control{rtcp: p.rtcp, muxed: p.rtp.twin(), name: canonicalName()}
+}
+
+// canonicalName is a CNAME of one stream, by chance (RFC 7022 section 4.2).
+func canonicalName() string {
 	name := make([]byte, 12)
 	rand.Read(name)
-	return control{rtcp: p.rtcp, muxed: p.rtp.twin(), name: base64.StdEncoding.EncodeToString(name)}
+	return base64.StdEncoding.EncodeToString(name)
+}
+
+// reportAfter is a time to wait for the next report, for this mean time.
+func reportAfter(mean time.Duration) time.Duration {
+	return time.Duration(float64(mean) * (0.5 + mrand.Float64()) / compensation)
 }
 
 // reportUntil sends reports until ctx ends, and says goodbye then.
 func (s *Stream) reportUntil(ctx context.Context) {
 	every := s.ports.reportEvery
-	next := func(mean time.Duration) time.Duration {
-		return time.Duration(float64(mean) * (0.5 + mrand.Float64()) / compensation)
-	}
-	timer := time.NewTimer(next(every / 2)) // the first comes sooner (section 6.2)
+	timer := time.NewTimer(reportAfter(every / 2)) // the first comes sooner (section 6.2)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
 			s.sendReport(time.Now(), false)
-			timer.Reset(next(every))
+			timer.Reset(reportAfter(every))
 		case <-ctx.Done():
 			// Who never sent anything says nothing (section 6.3.7).
 			if s.control.sent.Load() > 0 || s.counts.sent.Load() > 0 {

@@ -23,7 +23,7 @@ type counter struct {
 	after   atomic.Uint64
 }
 
-func (c *counter) Send([]byte) bool {
+func (c *counter) Send([]byte, Codec) bool {
 	if c.shut.Load() {
 		c.after.Add(1)
 	}

@@ -286,7 +286,7 @@ func TestEveryPacketIsMarkedForItsPriority(t *testing.T) {
 			defer sender.Close()
 			s := opened(t, ports)
 			s.Connect(far.far())
-			assert.Equal(t, mark, far.markOf(func() { sender.Send(far.voice(frameOf(1))) }), "a copy, DSCP %d", given)
+			assert.Equal(t, mark, far.markOf(func() { sender.Send(far.voice(frameOf(1)), PCMU) }), "a copy, DSCP %d", given)
 			assert.Equal(t, mark, far.markOf(func() {
 				_, err := s.Play(context.Background(), Clip{PCMU: frameOf(1)})
 				require.NoError(t, err)

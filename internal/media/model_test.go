@@ -33,7 +33,7 @@ type model struct {
 	gate   *Gate
 }
 
-func (m *model) Send([]byte) bool {
+func (m *model) Send([]byte, Codec) bool {
 	m.copies.Add(1)
 	if !m.lawful.Load() || !m.permit.Valid() {
 		m.crimes.Add(1)

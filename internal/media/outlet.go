@@ -1,12 +1,13 @@
 package media
 
 import (
+	"math"
 	"net/netip"
 	"runtime"
-	"slices"
 	"sync/atomic"
 
 	"consentgw/internal/g711"
+	"consentgw/internal/g722"
 )
 
 // Outlet is a [Sink] on a port pair of its own that sends nothing until it is
@@ -21,23 +22,34 @@ type Outlet struct {
 	busy   atomic.Bool                 // held while a packet is sent
 	closed atomic.Bool
 	buf    [maxPacket + sealRoom]byte // owned by the holder of busy
+	account
 }
 
 // Destination is where an outlet sends, and what may go there.
 type Destination struct {
 	Addr netip.AddrPort
-	// Types are the payload types that are taken, static ones (RFC 3551 table
-	// 4), the preferred one first. A packet of G.711 in the other law is
-	// converted; one of any other type is lost.
-	Types []uint8
+	// RTCP is where reports go: to Addr as well (RFC 5761), or to a port of their
+	// own; invalid: nowhere.
+	RTCP netip.AddrPort
+	// Formats are what is taken, the preferred one first. A packet of G.711 in the
+	// other law is converted, and one of G.722 to G.711, with the lower half of its
+	// band; one of any other codec is lost.
+	Formats []Format
 	// Seal encrypts what goes there; nil: it goes in clear. It belongs to the
 	// outlet from now on, until it is directed elsewhere under another key.
 	Seal *Sealer
 }
 
+// Format is a codec under a payload type.
+type Format struct {
+	Codec       Codec
+	PayloadType uint8
+}
+
 type destination struct {
 	Destination
 	target target
+	wide   *g722.Decoder // owned by the holder of busy
 }
 
 // Outlet opens a pair. The errors are those of [Ports.Open].
@@ -46,7 +58,9 @@ func (p *Ports) Outlet() (*Outlet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Outlet{ports: p, pair: got, rtp: got.rtp}, nil
+	o := &Outlet{ports: p, pair: got, rtp: got.rtp}
+	o.account.start(got)
+	return o, nil
 }
 
 // Local is the address that packets come from.
@@ -60,7 +74,7 @@ func (o *Outlet) Direct(d Destination) error {
 		o.Stop()
 		return err
 	}
-	o.to.Store(&destination{Destination: d, target: newTarget(d.Addr)})
+	o.to.Store(&destination{Destination: d, target: newTarget(d.Addr), wide: g722.NewDecoder()})
 	return nil
 }
 
@@ -74,9 +88,9 @@ func (o *Outlet) Stop() {
 }
 
 // Send tries once and never waits. It says false if the packet did not go:
-// nowhere to send to, a type that is not taken, a number that was sealed before,
+// nowhere to send to, a codec that is not taken, a number that was sealed before,
 // no room in the kernel, or another goroutine is sending.
-func (o *Outlet) Send(packet []byte) bool {
+func (o *Outlet) Send(packet []byte, codec Codec) bool {
 	if o.closed.Load() || !o.busy.CompareAndSwap(false, true) {
 		return false
 	}
@@ -85,33 +99,61 @@ func (o *Outlet) Send(packet []byte) bool {
 	if to == nil {
 		return false
 	}
-	out := o.fit(packet, to.Types)
+	out := o.fit(packet, codec, to)
 	if out != nil && to.Seal != nil {
 		out = o.seal(to.Seal, out)
 	}
-	return out != nil && o.rtp.send(out, &to.target) == nil
+	if out == nil || o.rtp.send(out, &to.target) != nil {
+		return false
+	}
+	o.account.sent(packet, codec.Clock())
+	return true
 }
 
-// fit returns the packet in a type that is taken, nil if there is none.
-func (o *Outlet) fit(packet []byte, types []uint8) []byte {
-	have := packet[1] & 0x7f
-	if slices.Contains(types, have) {
-		return packet
+// fit returns the packet in a format that is taken, nil if there is none.
+func (o *Outlet) fit(packet []byte, have Codec, to *destination) []byte {
+	for _, f := range to.Formats {
+		if f.Codec == have {
+			return o.under(packet, f.PayloadType)
+		}
 	}
-	var convert func(dst, src []byte) int
-	var as uint8
-	switch {
-	case have == 0 && slices.Contains(types, 8):
-		convert, as = g711.MuToAAll, 8
-	case have == 8 && slices.Contains(types, 0):
-		convert, as = g711.AToMuAll, 0
-	default:
-		return nil
+	for _, f := range to.Formats {
+		switch {
+		case have.isLaw() && f.Codec.isLaw():
+			out := o.under(packet, f.PayloadType)
+			convert(out[headerSize:], packet[headerSize:], have, f.Codec)
+			return out
+		case have == G722 && f.Codec.isLaw():
+			out := o.under(packet, f.PayloadType)
+			to.narrow(out[headerSize:], packet[headerSize:], f.Codec)
+			return out
+		}
 	}
-	n := copy(o.buf[:], packet)
-	o.buf[1] = packet[1]&0x80 | as
-	convert(o.buf[headerSize:n], packet[headerSize:n])
+	return nil
+}
+
+// under returns a copy of the packet under a payload type, in the outlet's buffer.
+func (o *Outlet) under(packet []byte, pt uint8) []byte {
+	n := copy(o.buf[:maxPacket], packet)
+	o.buf[1] = packet[1]&0x80 | pt
 	return o.buf[:n]
+}
+
+// narrow makes G.711 of G.722. Both have a byte for every tick of a clock of 8 kHz
+// (RFC 3551 section 4.5.2), and the decoder's lower band is at half the level.
+func (d *destination) narrow(dst, codes []byte, to Codec) {
+	encode := g711.EncodeMuAll
+	if to == PCMA {
+		encode = g711.EncodeAAll
+	}
+	for pcm := [frameBytes]int16{}; len(codes) > 0; {
+		n := d.wide.DecodeLow(pcm[:], codes)
+		for i := range pcm[:n] {
+			pcm[i] = int16(min(2*int(pcm[i]), math.MaxInt16))
+		}
+		encode(dst, pcm[:n])
+		dst, codes = dst[n:], codes[n:]
+	}
 }
 
 // seal returns the packet as SRTP, nil if it must not be sent. The packet may be

@@ -32,16 +32,16 @@ func TestAnOutletSendsOnlyWhileItIsDirected(t *testing.T) {
 	}
 	to := far.LocalAddr().(*net.UDPAddr).AddrPort()
 
-	require.False(t, o.Send(packet), "nobody has accepted anything")
+	require.False(t, o.Send(packet, PCMA), "nobody has accepted anything")
 	require.Error(t, o.Direct(Destination{Addr: netip.AddrPortFrom(to.Addr(), 0)}))
-	require.False(t, o.Send(packet))
-	require.NoError(t, o.Direct(Destination{Addr: to, Types: []uint8{8, 0}}))
-	require.True(t, o.Send(packet))
+	require.False(t, o.Send(packet, PCMA))
+	require.NoError(t, o.Direct(Destination{Addr: to, Formats: []Format{{PCMA, 8}, {PCMU, 0}}}))
+	require.True(t, o.Send(packet, PCMA))
 	require.Equal(t, packet, next())
 
-	require.NoError(t, o.Direct(Destination{Addr: to, Types: []uint8{0}}))
+	require.NoError(t, o.Direct(Destination{Addr: to, Formats: []Format{{PCMU, 0}}}))
 	packet[1] |= 0x80
-	require.True(t, o.Send(packet))
+	require.True(t, o.Send(packet, PCMA))
 	got := next()
 	require.EqualValues(t, 0x80, got[1], "the marker stays, the type is that of mu-law")
 	want := make([]byte, 160)
@@ -49,12 +49,12 @@ func TestAnOutletSendsOnlyWhileItIsDirected(t *testing.T) {
 	require.Equal(t, want, got[12:])
 	require.EqualValues(t, 8, packet[1]&0x7f, "the packet is others' as well")
 
-	require.NoError(t, o.Direct(Destination{Addr: to, Types: []uint8{9}}))
-	require.False(t, o.Send(packet), "nothing can be made of G.711 for who wants G.722")
+	require.NoError(t, o.Direct(Destination{Addr: to, Formats: []Format{{G722, 9}}}))
+	require.False(t, o.Send(packet, PCMA), "nothing can be made of G.711 for who wants G.722")
 	o.Stop()
-	require.False(t, o.Send(packet))
+	require.False(t, o.Send(packet, PCMA))
 	require.NoError(t, o.Close())
 	require.NoError(t, o.Close())
-	require.False(t, o.Send(packet))
+	require.False(t, o.Send(packet, PCMA))
 	require.NoError(t, ports.Close())
 }

@@ -195,19 +195,19 @@ func TestASenderTellsWhatTheRecorderRefuses(t *testing.T) {
 	s, err := ports.Sender(recorder.addr)
 	require.NoError(t, err)
 	data := recorder.voice(frameOf(1))
-	require.True(t, s.Send(data))
+	require.True(t, s.Send(data, PCMA))
 	assert.Equal(t, frameOf(1), recorder.one().Payload)
 	assert.NoError(t, s.LastError())
 	assert.Zero(t, s.Local().Port()%2)
 
 	require.NoError(t, recorder.conn.Close())
-	s.Send(data) // refused, which the next one is told
-	assert.False(t, s.Send(data))
+	s.Send(data, PCMA) // refused, which the next one is told
+	assert.False(t, s.Send(data, PCMA))
 	assert.ErrorIs(t, s.LastError(), syscall.ECONNREFUSED)
 
 	require.NoError(t, s.Close())
 	require.NoError(t, s.Close())
-	assert.False(t, s.Send(data))
+	assert.False(t, s.Send(data, PCMA))
 	assert.Equal(t, PortCounts{Resting: 1, Free: -1}, ports.Counts())
 	assert.NoError(t, ports.Close())
 }

@@ -12,9 +12,9 @@ type sealedSink struct {
 	room   scratch // owned by the tap
 }
 
-func (s *sealedSink) Send(packet []byte) bool {
+func (s *sealedSink) Send(packet []byte, codec Codec) bool {
 	sealed, err := s.sealer.seal(s.room[:copy(s.room[:maxPacket], packet)])
-	return err == nil && s.next.Send(sealed)
+	return err == nil && s.next.Send(sealed, codec)
 }
 
 // unsealing is how the reading side of a stream gets from one key to the next.

@@ -40,7 +40,7 @@ func (s *Sender) Local() netip.AddrPort { return s.pair.rtp.local() }
 // Send tries once and never waits. It says false if the kernel did not take the
 // packet: no room, an earlier packet was refused (one error reported for one
 // packet), the sender is closed, or another goroutine is sending.
-func (s *Sender) Send(packet []byte) bool {
+func (s *Sender) Send(packet []byte, _ Codec) bool {
 	if s.closed.Load() || !s.busy.CompareAndSwap(false, true) {
 		return false
 	}

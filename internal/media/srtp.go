@@ -124,6 +124,10 @@ func (o *Opener) open(sealed []byte) ([]byte, bool) {
 	return plain, true
 }
 
+// OpenReport is Open for a compound RTCP packet (RFC 3711 section 3.4), which it
+// may overwrite. It is for another goroutine than Open.
+func (o *Opener) OpenReport(sealed []byte) (plain []byte, ok bool) { return o.openReport(sealed) }
+
 // openReport turns an SRTCP packet into its plain form, in place.
 func (o *Opener) openReport(sealed []byte) ([]byte, bool) {
 	plain, err := o.reports.DecryptRTCP(sealed, sealed, nil)

@@ -306,7 +306,7 @@ func TestARecorderMayHaveAKeyOfItsOwn(t *testing.T) {
 
 type sinkFunc func([]byte) bool
 
-func (f sinkFunc) Send(packet []byte) bool { return f(packet) }
+func (f sinkFunc) Send(packet []byte, _ Codec) bool { return f(packet) }
 
 // sealed is one for a phone with keys.
 func (p *phone) sealed(e *secured) (got struct {

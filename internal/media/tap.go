@@ -5,9 +5,11 @@ import (
 	"time"
 )
 
-// Sink takes the copies of a tap. Send neither blocks nor keeps the slice;
-// false means that the packet was lost.
-type Sink interface{ Send(packet []byte) bool }
+// Sink takes the copies of a tap, with the codec that they are in. Send neither
+// blocks nor keeps the slice; false means that the packet was lost.
+type Sink interface {
+	Send(packet []byte, codec Codec) bool
+}
 
 // Tap copies what one stream receives to its sinks, behind a gate, as one clean
 // RTP stream: the first copy keeps the sequence number and the timestamp of the
@@ -127,7 +129,7 @@ func (t *Tap) copy(now time.Time, h *heard) {
 	n := copy(build(h.scratch[:], marker, h.codec.static(h.pt), seq, ts, t.ssrc), h.payload)
 	t.beep.mix(h.scratch[headerSize:headerSize+n], h.codec)
 	for _, sink := range t.sinks {
-		if !sink.Send(h.scratch[:headerSize+n]) {
+		if !sink.Send(h.scratch[:headerSize+n], h.codec) {
 			t.lost.Add(1)
 			continue
 		}

@@ -17,7 +17,7 @@ type kept struct {
 	refuse  bool
 }
 
-func (k *kept) Send(data []byte) bool {
+func (k *kept) Send(data []byte, _ Codec) bool {
 	if k.refuse {
 		return false
 	}
@@ -93,7 +93,7 @@ func TestOneStreamFeedsSeveralRecordersEachBehindItsGate(t *testing.T) {
 // slow holds a packet until it is told to let go.
 type slow struct{ entered, leave chan struct{} }
 
-func (s slow) Send([]byte) bool {
+func (s slow) Send([]byte, Codec) bool {
 	s.entered <- struct{}{}
 	<-s.leave
 	return true

@@ -1,6 +1,7 @@
 // Package oggopus takes the packets of speech out of an Ogg Opus file (RFC
 // 7845), so that they can be played over RTP (RFC 7587) as they are: one mono
-// stream, every packet 20 ms, nothing that a player would have to add.
+// stream, every packet 20 ms, nothing that a player would have to add. It also puts
+// the packets of a call into such a file.
 package oggopus
 
 import (
@@ -184,8 +185,7 @@ func (s *stream) end() (*Audio, error) {
 	return &Audio{Packets: s.packets, Duration: time.Duration(s.end48-s.preSkip) * time.Second / clock}, nil
 }
 
-// check refuses a packet that is not 20 ms of mono. Its first byte says so (RFC
-// 6716 section 3.1): configuration, stereo flag, and how many frames.
+// check refuses a packet that is not 20 ms of mono.
 func check(b []byte) error {
 	if len(b) < 1 || len(b) > MaxPacket {
 		return fmt.Errorf("%d bytes, want 1 to %d", len(b), MaxPacket)
@@ -193,8 +193,21 @@ func check(b []byte) error {
 	if b[0]&4 != 0 {
 		return errors.New("stereo, want mono")
 	}
+	n, err := length(b)
+	if err == nil && n != frame {
+		err = fmt.Errorf("%v long, want 20ms", time.Duration(n)*time.Second/clock)
+	}
+	return err
+}
+
+// length is how much audio a packet holds, in samples at 48 kHz. Its first byte
+// says so (RFC 6716 section 3.1): configuration, stereo flag, and how many frames.
+func length(b []byte) (samples int, err error) {
+	if len(b) < 1 {
+		return 0, errors.New("0 bytes, want 1 or more")
+	}
 	config := int(b[0] >> 3)
-	samples := [4]int{480, 960, 1920, 2880}[config%4] // SILK
+	samples = [4]int{480, 960, 1920, 2880}[config%4] // SILK
 	switch {
 	case config >= 16: // CELT
 		samples = 120 << (config % 4)
@@ -207,12 +220,12 @@ func check(b []byte) error {
 	}
 	if code == 3 {
 		if len(b) < 2 {
-			return errors.New("its number of frames is missing")
+			return 0, errors.New("its number of frames is missing")
 		}
 		frames = int(b[1] & 0x3F)
 	}
-	if frames*samples != frame {
-		return fmt.Errorf("%v long, want 20ms", time.Duration(frames*samples)*time.Second/clock)
+	if samples *= frames; samples == 0 || samples > 6*frame {
+		return 0, fmt.Errorf("%v long, want 120ms at most", time.Duration(samples)*time.Second/clock)
 	}
-	return nil
+	return samples, nil
 }

@@ -1,7 +1,7 @@
 // Package recordserver is a session recording server (RFC 7866) for trying out
 // and for tests. It takes every invitation that it can make sense of, holds each
 // message against the standards, says what it disliked, and writes what it hears
-// as WAVE files with the metadata beside them.
+// as WAVE or Ogg Opus files with the metadata beside them.
 package recordserver
 
 import (
@@ -43,6 +43,9 @@ type Answer struct {
 	Silent bool
 	// Paused accepts, but takes no audio.
 	Paused bool
+	// Codecs are the names of those that are taken, in upper case; nil: all that the
+	// server knows.
+	Codecs []string
 	// Contrary answers a pause as if it were to go on, as some servers do.
 	Contrary bool
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,12 +101,19 @@ func (s *Session) negotiate(body []byte) ([]byte, error) {
 	s.offers = append(s.offers, offer)
 	s.version++
 	answer := &sdp.Session{ID: 1, Version: s.version, Addr: s.server.cfg.Media}
+	taken := 0
 	for i := range offer.Media {
 		m, err := s.line(&offer.Media[i])
 		if err != nil {
 			return nil, err
 		}
+		if m.Port != 0 {
+			taken++
+		}
 		answer.Media = append(answer.Media, m)
+	}
+	if taken == 0 {
+		return nil, errOffer
 	}
 	return answer.Marshal(), nil
 }
@@ -113,7 +121,7 @@ func (s *Session) negotiate(body []byte) ([]byte, error) {
 // line answers one media line. s.mu is held.
 func (s *Session) line(theirs *sdp.Media) (sdp.Media, error) {
 	ours := sdp.Media{Kind: theirs.Kind, Proto: theirs.Proto, Addr: s.server.cfg.Media, Formats: theirs.Formats}
-	codec, ok := firstLaw(theirs.Codecs)
+	codec, ok := s.choose(theirs.Codecs)
 	label := labelOf(theirs)
 	if theirs.Kind != "audio" || theirs.Proto != "RTP/AVP" && theirs.Proto != "RTP/SAVP" || theirs.Port == 0 || !ok || label == "" {
 		return ours, nil
@@ -121,7 +129,7 @@ func (s *Session) line(theirs *sdp.Media) (sdp.Media, error) {
 	t := s.tracks[label]
 	if t == nil {
 		var err error
-		if t, err = newTrack(s.server.cfg.Media, s.path("label-"+fileName(label)+".wav"), s.server.stir); err != nil {
+		if t, err = newTrack(s.server.cfg.Media, s.path("label-"+fileName(label)), s.server.stir); err != nil {
 			return ours, err
 		}
 		s.tracks[label] = t
@@ -133,7 +141,8 @@ func (s *Session) line(theirs *sdp.Media) (sdp.Media, error) {
 		}
 	}
 	ours.Port, ours.Formats, ours.Codecs = t.port(), nil, []sdp.Codec{codec}
-	ours.Ptime = 20
+	t.agree(codec)
+	ours.Ptime, ours.RTCPMux = 20, theirs.RTCPMux
 	ours.Direction = theirs.Direction.Reverse()
 	switch {
 	case s.answer.Contrary && theirs.Direction == sdp.Inactive:
@@ -144,10 +153,11 @@ func (s *Session) line(theirs *sdp.Media) (sdp.Media, error) {
 	return ours, nil
 }
 
-// firstLaw is the G.711 that the far end likes best.
-func firstLaw(codecs []sdp.Codec) (sdp.Codec, bool) {
-	for _, c := range codecs {
-		if c.Same(sdp.PCMA()) || c.Same(sdp.PCMU()) {
+// choose is the codec of an offer that is taken: the first that the server knows and
+// its answer allows.
+func (s *Session) choose(offered []sdp.Codec) (sdp.Codec, bool) {
+	for _, c := range offered {
+		if slices.ContainsFunc(codecs(), c.Same) && (s.answer.Codecs == nil || slices.Contains(s.answer.Codecs, c.Name)) {
 			return c, true
 		}
 	}

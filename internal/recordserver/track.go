@@ -7,14 +7,12 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"consentgw/internal/g711"
-	"consentgw/internal/wav"
+	"consentgw/internal/sdp"
 )
 
 // Packet is one packet of RTP as it arrived, without what the header extends
@@ -62,16 +60,15 @@ type track struct {
 	stir  func()
 	keyed atomic.Pointer[keyed] // nil: in clear
 
-	// Owned by the goroutine that listens, until done is closed.
-	file *os.File
-	wave *wav.Writer
-	next uint32 // time stamp that continues the file
-	err  error  // of writing
+	audio audio // owned by the goroutine that listens, until done is closed
 
 	mu   sync.Mutex // guards what follows
 	got  []Packet   // without their payload if it was written
 	odd  []string
 	ssrc map[uint32]bool
+	// formats are the codecs that were agreed on, by payload type.
+	formats map[uint8]sdp.Codec
+	reports Reports
 }
 
 // newTrack listens on a port of its own. path is where the audio goes; "": it is
@@ -82,18 +79,25 @@ func newTrack(addr netip.Addr, path string, stir func()) (*track, error) {
 		return nil, err
 	}
 	_ = conn.SetReadBuffer(receiveBuffer) // the system's limit is as much as there is
-	t := &track{conn: conn, done: make(chan struct{}), stir: stir, ssrc: map[uint32]bool{}}
+	t := &track{conn: conn, done: make(chan struct{}), stir: stir, ssrc: map[uint32]bool{}, formats: map[uint8]sdp.Codec{}, audio: audio{path: path}}
 	rand.Read(t.last[:])
-	if path != "" {
-		if t.file, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
-			t.wave, err = wav.NewWriter(t.file, 8000, 1)
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
 	go t.listen()
 	return t, nil
+}
+
+// agree lets packets come in a codec from now on, as well as in those before: some
+// may be on their way.
+func (t *track) agree(c sdp.Codec) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.formats[c.PT] = c
+}
+
+func (t *track) format(pt uint8) (sdp.Codec, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c, ok := t.formats[pt]
+	return c, ok
 }
 
 func (t *track) port() int { return t.conn.LocalAddr().(*net.UDPAddr).Port }
@@ -108,7 +112,9 @@ func (t *track) listen() {
 			return
 		}
 		if n > 1 && buf[1] >= 192 && buf[1] <= 223 {
-			continue // RTCP (RFC 5761 section 4), of which we have no use
+			t.report(buf[:n])
+			t.stir()
+			continue
 		}
 		plain, ok := t.open(buf[:n])
 		if !ok {
@@ -127,60 +133,19 @@ func (t *track) listen() {
 }
 
 func (t *track) take(p Packet) {
-	if p.Type != 0 && p.Type != 8 {
+	codec, ok := t.format(p.Type)
+	if !ok {
 		t.fault("a payload type that was not agreed on")
 		return
 	}
-	t.write(p)
+	t.audio.take(p, codec)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ssrc[p.SSRC] = true
-	if t.wave != nil {
+	if t.audio.path != "" {
 		p.Payload = nil
 	}
 	t.got = append(t.got, p)
-}
-
-// longestGap is the longest silence that is written for audio that did not
-// come: half an hour of hold, in samples.
-const longestGap = 8000 * 60 * 30
-
-// write puts the audio where its time stamp says, with silence for what is
-// missing. What comes late is left out.
-func (t *track) write(p Packet) {
-	if t.wave == nil || t.err != nil {
-		return
-	}
-	if t.wave.Duration() > 0 {
-		switch gap := int32(p.Timestamp - t.next); {
-		case gap < 0:
-			return
-		case gap <= longestGap:
-			t.silence(int(gap))
-		}
-	}
-	decode := g711.DecodeMu
-	if p.Type == 8 {
-		decode = g711.DecodeA
-	}
-	pcm := make([]int16, len(p.Payload))
-	for i, c := range p.Payload {
-		pcm[i] = decode(c)
-	}
-	t.keep(t.wave.Write(pcm))
-	t.next = p.Timestamp + uint32(len(pcm))
-}
-
-func (t *track) silence(samples int) {
-	for quiet := make([]int16, 8000); samples > 0 && t.err == nil; samples -= len(quiet) {
-		t.keep(t.wave.Write(quiet[:min(samples, len(quiet))]))
-	}
-}
-
-func (t *track) keep(err error) {
-	if t.err == nil {
-		t.err = err
-	}
 }
 
 // fault keeps what is wrong with the packets, once.
@@ -219,11 +184,7 @@ func (t *track) close() error {
 	defer goodbye.Stop()
 	_ = t.conn.SetReadDeadline(time.Now().Add(lastWords + unread))
 	<-t.done
-	err := errors.Join(t.err, t.conn.Close())
-	if t.wave != nil {
-		err = errors.Join(err, t.wave.Close(), t.file.Close())
-	}
-	return err
+	return errors.Join(t.audio.err, t.audio.close(), t.conn.Close())
 }
 
 const (

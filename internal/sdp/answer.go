@@ -180,6 +180,15 @@ func rtcpOf(far *Media) netip.AddrPort {
 	return netip.AddrPortFrom(unicast(addr), uint16(port))
 }
 
+// Reports is where the far end of m hears RTCP, if we can take it at the port of
+// the media: there too if it can as well (RFC 5761).
+func (m *Media) Reports() netip.AddrPort {
+	if m.RTCPMux {
+		return netip.AddrPortFrom(unicast(m.Addr), uint16(m.Port))
+	}
+	return rtcpOf(m)
+}
+
 // unicast drops addresses that a description must not make us send to.
 func unicast(a netip.Addr) netip.Addr {
 	if a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {

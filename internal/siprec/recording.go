@@ -9,6 +9,7 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/media"
+	"consentgw/internal/sdp"
 	"consentgw/internal/siprecxml"
 	"consentgw/sip"
 )
@@ -36,22 +37,18 @@ type Recording struct {
 
 // standing is how things stand at the moment.
 type standing struct {
-	latest   moment
+	latest   Moment
 	version  uint64 // of our session description
 	speaking bool   // what we last said: we send
 	fault    string
-}
-
-// moment is how things stand with the call.
-type moment struct {
-	state  consent.RecordingState
-	record *consent.Record
+	numbers  []sdp.Codec // those with a payload type that we drew
 }
 
 // stream is one direction at the recorder.
 type stream struct {
-	label  string // stable for the whole call (RFC 7866 section 7.1.1)
-	outlet *media.Outlet
+	label   string // stable for the whole call (RFC 7866 section 7.1.1)
+	outlet  *media.Outlet
+	offered []sdp.Codec // last; guarded by mu of the recording
 	protection
 }
 
@@ -66,7 +63,7 @@ func (r *Recorder) newRecording(call Call) (rec *Recording, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rec = &Recording{cfg: &r.cfg, id: id, call: call, standing: standing{latest: moment{call.State, call.Record}},
+	rec = &Recording{cfg: &r.cfg, id: id, call: call, standing: standing{latest: call.Moment},
 		done: make(chan struct{}), accepted: make(chan struct{}), news: make(chan struct{}, 1), snapshot: make(chan struct{}, 1)}
 	tap := func(wanted bool, label string) *media.Tap {
 		if !wanted || err != nil {
@@ -111,11 +108,12 @@ func (r *Recording) Fault() string {
 }
 
 // Follow tells the recorder how the call goes on: paused, on again, or off when
-// the consent was taken back. It only leaves the news and returns. The gate has
-// done its work before; what the recorder makes of the news changes nothing.
-func (r *Recording) Follow(state consent.RecordingState, record *consent.Record) {
+// the consent was taken back; with another agent, or in another codec. It only
+// leaves the news and returns. The gate has done its work before; what the recorder
+// makes of the news changes nothing.
+func (r *Recording) Follow(now Moment) {
 	r.mu.Lock()
-	r.latest = moment{state, record}
+	r.latest = now
 	r.mu.Unlock()
 	knock(r.news)
 }
@@ -142,7 +140,7 @@ func (r *Recording) stop() {
 	}
 }
 
-func (r *Recording) now() moment {
+func (r *Recording) now() Moment {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.latest
@@ -167,12 +165,13 @@ func knock(c chan struct{}) {
 func (r *Recording) run(ctx context.Context) {
 	up, told := false, ""
 	failures := 0
-	for ctx.Err() == nil && r.now().state != consent.RecordingOff {
-		began := time.Now()
+	for ctx.Err() == nil && r.now().State != consent.RecordingOff {
+		began, tried := time.Now(), r.now()
 		leg, why := r.invite(ctx)
 		if leg != nil {
 			up, told = r.arrived(up, told), ""
 			why = r.attend(ctx, leg)
+			tried = leg.asked
 			r.stop()
 		}
 		if ctx.Err() != nil || why == "" {
@@ -187,7 +186,7 @@ func (r *Recording) run(ctx context.Context) {
 			failures = 0
 		}
 		failures++
-		if !r.rest(ctx, failures) {
+		if !r.rest(ctx, failures, tried) {
 			return
 		}
 	}
@@ -208,8 +207,9 @@ func (r *Recording) arrived(up bool, told string) bool {
 	return true
 }
 
-// rest waits before the next invitation; false: there will be none.
-func (r *Recording) rest(ctx context.Context, failures int) bool {
+// rest waits before the next invitation; false: there will be none. A recorder that
+// may have refused a codec need not wait for another one.
+func (r *Recording) rest(ctx context.Context, failures int, tried Moment) bool {
 	wait := min(r.cfg.Pace.Retry<<min(failures-1, 10), maxRetry)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -218,8 +218,11 @@ func (r *Recording) rest(ctx context.Context, failures int) bool {
 		case <-timer.C:
 			return true
 		case <-r.news:
-			if r.now().state == consent.RecordingOff {
+			switch now := r.now(); {
+			case now.State == consent.RecordingOff:
 				return false
+			case !now.sounds(tried):
+				return true
 			}
 		case <-ctx.Done():
 			return false

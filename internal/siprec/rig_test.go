@@ -2,6 +2,7 @@ package siprec_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 	"consentgw/consent"
 	"consentgw/internal/media"
 	"consentgw/internal/recordserver"
+	"consentgw/internal/sdp"
 	"consentgw/internal/siprec"
 	"consentgw/sip"
 )
@@ -59,7 +61,8 @@ type rig struct {
 	agent   *media.Stream
 	voices  [2]*net.UDPConn
 	seq     byte
-	tapped  uint64 // of the two parties
+	speech  sdp.Codec // of both
+	tapped  uint64    // of the two parties
 	changes chan change
 }
 
@@ -72,7 +75,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	r := &rig{t: t, ctx: ctx, changes: make(chan change, 100)}
+	r := &rig{t: t, ctx: ctx, changes: make(chan change, 100), speech: sdp.PCMA()}
 	r.answer.Store(&recordserver.Answer{})
 	r.server = r.serve(t.TempDir())
 	client, err := sip.Listen(sip.Config{Listen: []string{"tcp:127.0.0.1:0"}})
@@ -127,12 +130,24 @@ func (r *rig) party(engine *media.Engine) (*media.Stream, *net.UDPConn) {
 	ports := media.NewPorts(media.PortsConfig{Addr: loopback(), Engine: engine})
 	s, err := ports.Open()
 	require.NoError(r.t, err)
-	s.Connect(media.Far{Addr: far.LocalAddr().(*net.UDPAddr).AddrPort(), Codec: media.PCMA, PayloadType: 8, EventPT: -1, Send: true, Receive: true})
+	s.Connect(spoken(far, sdp.PCMA()))
 	ctx, end := context.WithCancel(context.Background())
 	var loop sync.WaitGroup
 	loop.Go(func() { _ = s.Run(ctx) })
 	r.t.Cleanup(func() { end(); loop.Wait(); s.Close(); far.Close() })
 	return s, far
+}
+
+func spoken(far *net.UDPConn, c sdp.Codec) media.Far {
+	return media.Far{Addr: far.LocalAddr().(*net.UDPAddr).AddrPort(), Codec: media.CodecOf(c), PayloadType: c.PT, EventPT: -1, Send: true, Receive: true}
+}
+
+// speaks lets both go on in another codec.
+func (r *rig) speaks(c sdp.Codec) siprec.Moment {
+	r.speech = c
+	r.caller.Connect(spoken(r.voices[0], c))
+	r.agent.Connect(spoken(r.voices[1], c))
+	return siprec.Moment{State: consent.RecordingOn, Record: record(), Caller: c, Agent: c}
 }
 
 // speak lets each party say n packets, and waits until the other has heard
@@ -147,8 +162,9 @@ func (r *rig) speak(n int) {
 		r.seq++
 		for i, s := range streams {
 			packet := make([]byte, 172)
-			packet[0], packet[1], packet[3] = 0x80, 8, r.seq
-			packet[6], packet[7] = byte(int(r.seq)*160>>8), byte(int(r.seq)*160)
+			packet[0], packet[1], packet[3] = 0x80, r.speech.PT, r.seq
+			packet[12] = 9 << 3 // 20 ms, if it is Opus
+			binary.BigEndian.PutUint32(packet[4:], uint32(r.seq)*uint32(r.speech.Rate/50))
 			packet[11] = byte(40 + i)
 			_, err := r.voices[i].WriteToUDPAddrPort(packet, s.Local())
 			require.NoError(r.t, err)
@@ -170,7 +186,7 @@ func (r *rig) config() siprec.Config {
 }
 
 func (r *rig) story() siprec.Call {
-	return siprec.Call{Permit: r.permit, Gate: r.gate, State: consent.RecordingOn, Record: record(),
+	return siprec.Call{Moment: siprec.Moment{State: consent.RecordingOn, Record: record()}, Permit: r.permit, Gate: r.gate,
 		Changed: func(up bool, why string) { r.changes <- change{up, why} }}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"consentgw/consent"
+	"consentgw/internal/media"
 	"consentgw/internal/siprecxml"
 	"consentgw/sip"
 )
@@ -19,7 +20,8 @@ type dialogue struct {
 	*Recording
 	leg   *sip.Leg
 	since time.Time
-	told  consent.RecordingState
+	told  Moment // what the recorder has answered
+	asked Moment // what it was sent last
 }
 
 // invite tries the addresses in turn and returns the first that accepts, or why
@@ -44,15 +46,16 @@ func (r *Recording) dial(ctx context.Context, t Target) (*dialogue, error) {
 	d := &dialogue{Recording: r, since: time.Now()}
 	r.rekey()
 	now := r.now()
+	d.asked = now
 	body, err := d.body(now, true)
 	if err != nil {
 		return nil, err
 	}
 	d.leg, err = r.cfg.Endpoint.Dial(ctx, sip.Invite{
 		Target: t.URI, Auth: t.Auth, TLS: t.TLS, Caller: "consentgw",
-		Body: body, Headers: d.headers(now.record),
+		Body: body, Headers: d.headers(now.Record),
 		Extensions:    sip.Extensions{Require: []string{"siprec"}},
-		Present:       sip.Presentation{ContactParams: []string{"+sip.src"}},
+		Present:       sip.Presentation{ContactParams: []string{"+sip.src"}, SessionID: sip.NewSessionID()},
 		FirstResponse: r.cfg.Pace.Answer, Answer: 2 * r.cfg.Pace.Answer,
 		InDialog: sip.InDialog{Offer: d.offered, Document: d.document},
 	})
@@ -63,7 +66,7 @@ func (r *Recording) dial(ctx context.Context, t Target) (*dialogue, error) {
 		d.bye()
 		return nil, err
 	}
-	d.told = now.state
+	d.told = now
 	return d, nil
 }
 
@@ -72,6 +75,8 @@ func (r *Recording) dial(ctx context.Context, t Target) (*dialogue, error) {
 func (r *Recording) attend(ctx context.Context, d *dialogue) string {
 	probe := time.NewTicker(r.cfg.Pace.Probe)
 	defer probe.Stop()
+	report := time.NewTimer(media.ReportEvery())
+	defer report.Stop()
 	if err := d.direct(d.leg.SDP()); err != nil {
 		d.bye()
 		return reason(err)
@@ -86,7 +91,7 @@ func (r *Recording) attend(ctx context.Context, d *dialogue) string {
 			d.farewell()
 			return ""
 		case <-r.news:
-			if r.now().state == consent.RecordingOff {
+			if r.now().State == consent.RecordingOff {
 				d.farewell()
 				return ""
 			}
@@ -95,6 +100,9 @@ func (r *Recording) attend(ctx context.Context, d *dialogue) string {
 			err = d.update(ctx, true)
 		case <-probe.C:
 			err = d.probe(ctx)
+		case <-report.C:
+			r.report(false)
+			report.Reset(media.ReportEvery())
 		}
 		if err != nil && ctx.Err() == nil {
 			r.stop()
@@ -109,10 +117,13 @@ func (r *Recording) attend(ctx context.Context, d *dialogue) string {
 // recorder has agreed to go on (RFC 7866 section 7.1.1.1).
 func (d *dialogue) update(ctx context.Context, complete bool) error {
 	now := d.now()
-	if now.state == d.told && !complete {
+	if now.tells(d.told) && !complete {
 		return nil
 	}
-	if now.state != consent.RecordingOn {
+	// That an agent has left can only be said by a complete document.
+	complete = complete || len(now.Transfers) != len(d.told.Transfers)
+	d.asked = now
+	if now.State != consent.RecordingOn {
 		d.stop()
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Pace.Answer)
@@ -125,10 +136,10 @@ func (d *dialogue) update(ctx context.Context, complete bool) error {
 	var status *sip.StatusError
 	switch {
 	case err == nil:
-		d.told = now.state
+		d.told = now
 		return d.direct(answer)
-	case errors.As(err, &status) && now.state != consent.RecordingOn:
-		d.told = now.state // it gets nothing, whatever it makes of that
+	case errors.As(err, &status) && now.State != consent.RecordingOn:
+		d.told = now // it gets nothing, whatever it makes of that
 		return nil
 	}
 	return err
@@ -150,12 +161,13 @@ func (d *dialogue) probe(ctx context.Context) error {
 // farewell ends the session. A recorder whose consent was taken back is told
 // so before, because it may have to act on what it has.
 func (d *dialogue) farewell() {
+	d.report(true)
 	d.stop()
 	now := d.now()
-	if now.record.Withdrawal != nil && !d.cfg.Metadata.Silent {
+	if now.Record.Withdrawal != nil && !d.cfg.Metadata.Silent {
 		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 		defer cancel()
-		now.state = consent.RecordingOff
+		now.State = consent.RecordingOff
 		if body, err := d.body(now, false); err == nil {
 			// A recorder that does not understand gets the BYE all the same.
 			_, _ = d.leg.ReinviteWith(ctx, sip.Change{Body: body, Require: []string{"siprec"}, Headers: accepts()})

@@ -15,6 +15,7 @@ import (
 
 	"consentgw/consent"
 	"consentgw/internal/media"
+	"consentgw/internal/sdp"
 	"consentgw/internal/siprecxml"
 	"consentgw/sip"
 )
@@ -112,12 +113,24 @@ func New(cfg Config) *Recorder {
 // Name is the name in the configuration.
 func (r *Recorder) Name() string { return r.cfg.Name }
 
-// Call is what there is to record.
-type Call struct {
-	Permit consent.Permit
-	Gate   *media.Gate
+// Moment is how things stand with a call.
+type Moment struct {
 	State  consent.RecordingState
 	Record *consent.Record // a snapshot; nobody changes it
+	// Caller and Agent are the codecs that the copies of the two come in; without a
+	// name: G.711.
+	Caller, Agent sdp.Codec
+	// Transfers are when one agent took the place of another, in order.
+	Transfers []time.Time
+	// Session is the Session-ID of the two parties (RFC 7989); empty: not known.
+	Session string
+}
+
+// Call is what there is to record.
+type Call struct {
+	Moment
+	Permit consent.Permit
+	Gate   *media.Gate
 	// Changed is told when the way to the recorder is lost, or cannot be found,
 	// and when it is there again. It may take its time. why is a few words
 	// without a number or a name.

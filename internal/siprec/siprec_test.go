@@ -39,7 +39,7 @@ func TestNobodyIsInvitedWithoutAPermitThatIsInForce(t *testing.T) {
 		"another gate": {other, r.gate, siprec.ErrOtherGate},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := siprec.New(r.config()).Open(r.ctx, siprec.Call{Permit: c.permit, Gate: c.gate, Record: record()})
+			_, err := siprec.New(r.config()).Open(r.ctx, siprec.Call{Moment: siprec.Moment{Record: record()}, Permit: c.permit, Gate: c.gate})
 			require.ErrorIs(t, err, c.err)
 		})
 	}
@@ -113,13 +113,13 @@ func TestNothingIsSentDuringAPauseWhateverTheRecorderAnswers(t *testing.T) {
 			s := r.session(0)
 			r.speak(5)
 			r.gate.Shut()
-			recording.Follow(consent.RecordingPaused, record())
+			recording.Follow(siprec.Moment{State: consent.RecordingPaused, Record: record()})
 			r.until(func() bool { return len(s.Offers()) == 2 })
 			require.Equal(t, sdp.Inactive, s.Offers()[1].Media[0].Direction)
 			require.True(t, r.gate.Open(), "even with the gate open")
 			r.speak(5)
 			r.gate.Shut()
-			recording.Follow(consent.RecordingOn, record())
+			recording.Follow(siprec.Moment{State: consent.RecordingOn, Record: record()})
 			r.until(func() bool { return len(s.Offers()) == 3 })
 			require.Equal(t, sdp.SendOnly, s.Offers()[2].Media[1].Direction)
 			require.True(t, r.gate.Open())
@@ -159,7 +159,7 @@ func TestAWithdrawalIsToldBeforeTheGoodbye(t *testing.T) {
 			r.permit.Revoke()
 			withdrawn := record()
 			withdrawn.Withdrawal = &consent.Withdrawal{At: time.Now(), Method: "key"}
-			recording.Follow(consent.RecordingOff, withdrawn)
+			recording.Follow(siprec.Moment{State: consent.RecordingOff, Record: withdrawn})
 			r.over(s)
 			docs := s.Documents()
 			if silent {

@@ -2,6 +2,7 @@ package siprecxml
 
 import (
 	"encoding/xml"
+	"strconv"
 	"time"
 
 	"consentgw/consent"
@@ -9,16 +10,19 @@ import (
 
 // View is what there is to say of a call at one moment.
 type View struct {
-	Record    *consent.Record
-	State     consent.RecordingState // of this recorder
-	Caller    Party
-	Agent     Party
+	Record *consent.Record
+	State  consent.RecordingState // of this recorder
+	Caller Party
+	Agent  Party
+	// Transfers are when one agent took the place of another, in order.
+	Transfers []time.Time
+	Session   string    // Session-ID of the parties (RFC 7989); "": not known
 	Since     time.Time // when the recording session began
 	Until     time.Time // when it ended; zero: it goes on
 	Namespace string    // of the consent element; "": ConsentNamespace
 }
 
-// Party is one of the two.
+// Party is one of the two. The AOR of the agent is that of all who were it.
 type Party struct {
 	AOR    string  // a URI; it is personal data unless the policy made it anonymous
 	Label  string  // of the stream it sends; "": that is not recorded
@@ -28,8 +32,12 @@ type Party struct {
 // version of the consent element.
 const version = 1
 
-// ids are the identifiers of everything in the metadata of a call.
-type ids struct{ session, group, caller, agent, fromCaller, fromAgent string }
+// ids are the identifiers of everything in the metadata of a call. agents are those
+// who were the agent, in order.
+type ids struct {
+	session, group, caller, fromCaller, fromAgent string
+	agents                                        []string
+}
 
 func (v View) ids() (ids, error) {
 	id, err := ParseUUID(string(v.Record.ID))
@@ -37,34 +45,65 @@ func (v View) ids() (ids, error) {
 		return ids{}, err
 	}
 	named := func(name string) string { return id.Named(name).String() }
-	return ids{session: id.String(), group: named("group"), caller: named("caller"), agent: named("agent"),
-		fromCaller: named("stream of the caller"), fromAgent: named("stream of the agent")}, nil
+	list := ids{session: id.String(), group: named("group"), caller: named("caller"), agents: []string{named("agent")},
+		fromCaller: named("stream of the caller"), fromAgent: named("stream of the agent")}
+	for i := range v.Transfers {
+		list.agents = append(list.agents, named("agent "+strconv.Itoa(i+2)))
+	}
+	return list, nil
 }
 
 // Complete describes everything: the first document of a recording session, and
-// what a recorder gets that asks for a snapshot (RFC 7866 section 9.1). The
-// error is that of ParseUUID for the record's id.
+// what a recorder gets that asks for a snapshot (RFC 7866 section 9.1). After a
+// transfer there is no other: that somebody sends a stream no longer can only be
+// said by leaving it out (RFC 7865 section 6.8.1). The error is that of ParseUUID
+// for the record's id.
 func (v View) Complete() (*Recording, error) {
 	id, err := v.ids()
 	if err != nil {
 		return nil, err
 	}
-	began, joined := stamp(v.Record.Call.AnsweredAt), stamp(v.Record.Call.ConnectedAt)
+	began := stamp(v.Record.Call.AnsweredAt)
 	r := &Recording{
-		DataMode: Complete,
-		Groups:   []Group{{ID: id.group, Associate: began}},
-		Sessions: []Session{{ID: id.session, GroupRef: id.group, StartTime: began, Consent: v.consent()}},
-		Participants: []Participant{
-			{ID: id.caller, Names: []NameID{{AOR: v.Caller.AOR}}},
-			{ID: id.agent, Names: []NameID{{AOR: v.Agent.AOR}}},
-		},
+		DataMode:          Complete,
+		Groups:            []Group{{ID: id.group, Associate: began}},
+		Sessions:          []Session{{ID: id.session, SIP: v.sessions(), GroupRef: id.group, StartTime: began, Consent: v.consent()}},
+		Participants:      []Participant{{ID: id.caller, Names: []NameID{{AOR: v.Caller.AOR}}}},
 		SessionRecordings: []SessionRecording{{Session: id.session, Associate: stamp(v.Since)}},
 		ParticipantSessions: []ParticipantSession{
-			{Participant: id.caller, Session: id.session, Associate: began, Params: v.Caller.Params},
-			{Participant: id.agent, Session: id.session, Associate: joined, Params: v.Agent.Params},
-		},
+			{Participant: id.caller, Session: id.session, Associate: began, Params: v.Caller.Params}},
 	}
-	caller, agent := ParticipantStream{Participant: id.caller}, ParticipantStream{Participant: id.agent}
+	v.agents(r, id)
+	v.streams(r, id)
+	return r, nil
+}
+
+func (v View) sessions() []string {
+	if v.Session == "" {
+		return nil
+	}
+	return []string{v.Session}
+}
+
+// agents names all who were the agent, and when.
+func (v View) agents(r *Recording, id ids) {
+	joined := v.Record.Call.ConnectedAt
+	for i, agent := range id.agents {
+		part := ParticipantSession{Participant: agent, Session: id.session, Associate: stamp(joined)}
+		if i < len(v.Transfers) {
+			joined = v.Transfers[i]
+			part.Disassociate = stamp(joined)
+		} else {
+			part.Params = v.Agent.Params
+		}
+		r.Participants = append(r.Participants, Participant{ID: agent, Names: []NameID{{AOR: v.Agent.AOR}}})
+		r.ParticipantSessions = append(r.ParticipantSessions, part)
+	}
+}
+
+// streams says who sends and who receives what. Agents who have left do neither.
+func (v View) streams(r *Recording, id ids) {
+	caller, agent := ParticipantStream{Participant: id.caller}, ParticipantStream{Participant: id.agents[len(v.Transfers)]}
 	if v.Caller.Label != "" {
 		r.Streams = append(r.Streams, Stream{ID: id.fromCaller, Session: id.session, Label: v.Caller.Label})
 		caller.Send, agent.Recv = []string{id.fromCaller}, []string{id.fromCaller}
@@ -73,8 +112,12 @@ func (v View) Complete() (*Recording, error) {
 		r.Streams = append(r.Streams, Stream{ID: id.fromAgent, Session: id.session, Label: v.Agent.Label})
 		agent.Send, caller.Recv = []string{id.fromAgent}, []string{id.fromAgent}
 	}
-	r.ParticipantStreams = []ParticipantStream{caller, agent}
-	return r, nil
+	r.ParticipantStreams = []ParticipantStream{caller}
+	for i, left := range v.Transfers {
+		r.ParticipantStreams = append(r.ParticipantStreams, ParticipantStream{Participant: id.agents[i], Disassociate: stamp(left)})
+		agent.Associate = stamp(left)
+	}
+	r.ParticipantStreams = append(r.ParticipantStreams, agent)
 }
 
 // Partial describes what can change while the recording session lasts: the
@@ -85,7 +128,7 @@ func (v View) Partial() (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Recording{DataMode: Partial, Sessions: []Session{{ID: id.session, Consent: v.consent()}}}
+	r := &Recording{DataMode: Partial, Sessions: []Session{{ID: id.session, SIP: v.sessions(), Consent: v.consent()}}}
 	if !v.Until.IsZero() {
 		r.SessionRecordings = []SessionRecording{{Session: id.session, Associate: stamp(v.Since), Disassociate: stamp(v.Until)}}
 	}
