@@ -76,7 +76,7 @@ func parseDigest(value string) map[string]string {
 		return nil
 	}
 	params := make(map[string]string)
-	for _, item := range splitDigest(rest) {
+	for _, item := range splitOutsideQuotes(rest, ',') {
 		if item == "" {
 			continue
 		}
@@ -88,24 +88,4 @@ func parseDigest(value string) map[string]string {
 		params[name] = unquoted(strings.TrimSpace(v))
 	}
 	return params
-}
-
-// splitDigest splits at the commas outside quotes. It is not splitList: angle
-// brackets mean nothing here.
-func splitDigest(s string) []string {
-	var items []string
-	inQuotes := false
-	start := 0
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case inQuotes && c == '\\':
-			i++
-		case c == '"':
-			inQuotes = !inQuotes
-		case c == ',' && !inQuotes:
-			items = append(items, strings.TrimSpace(s[start:i]))
-			start = i + 1
-		}
-	}
-	return append(items, strings.TrimSpace(s[start:]))
 }

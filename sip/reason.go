@@ -96,41 +96,6 @@ func wordsAlone(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-// splitParams splits at the semicolons outside quotes. It returns one field at
-// least.
-func splitParams(s string) []string {
-	var fields []string
-	inQuotes := false
-	start := 0
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case inQuotes && c == '\\':
-			i++
-		case c == '"':
-			inQuotes = !inQuotes
-		case c == ';' && !inQuotes:
-			fields = append(fields, strings.TrimSpace(s[start:i]))
-			start = i + 1
-		}
-	}
-	return append(fields, strings.TrimSpace(s[start:]))
-}
-
-// unquoted resolves a quoted string; other text stays as it is.
-func unquoted(s string) string {
-	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
-		return s
-	}
-	var b strings.Builder
-	for i := 1; i < len(s)-1; i++ {
-		if s[i] == '\\' && i+1 < len(s)-1 {
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
 // maxRetryAfter caps what a far end may tell us to wait.
 const maxRetryAfter = time.Hour
 

@@ -66,21 +66,3 @@ func headerParam(nameAddr, name string) (string, bool) {
 	}
 	return "", false
 }
-
-// afterAddr returns what follows the closing bracket of a name-addr; an
-// addr-spec stays as it is: its parameters are the header's.
-func afterAddr(s string) string {
-	quoted := false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case c == '<' && !quoted:
-			_, after, _ := strings.Cut(s[i:], ">")
-			return after
-		}
-	}
-	return s
-}
