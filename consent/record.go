@@ -48,7 +48,8 @@ type Standing struct {
 type Call struct {
 	TrunkCallID    string    `json:"trunk_call_id"`
 	PlatformCallID string    `json:"platform_call_id,omitempty"`
-	Direction      string    `json:"direction"` // "inbound": trunk to platform; "outbound": platform to trunk
+	FormerCallIDs  []string  `json:"former_call_ids,omitempty"` // of platform legs that were replaced by a transfer
+	Direction      string    `json:"direction"`                 // "inbound": trunk to platform; "outbound": platform to trunk
 	Trunk          string    `json:"trunk"`
 	Route          string    `json:"route"`
 	Platform       string    `json:"platform,omitempty"`
@@ -60,6 +61,11 @@ type Call struct {
 	EndedAt        time.Time `json:"ended_at,omitzero"`
 	EndCause       string    `json:"end_cause,omitempty"`
 	Signalled      Signalled `json:"signalled,omitzero"` // who calls, as the INVITE said
+}
+
+// Has reports whether a Call-ID is that of a leg of the call, or was.
+func (c *Call) Has(callID string) bool {
+	return callID != "" && (callID == c.TrunkCallID || callID == c.PlatformCallID || slices.Contains(c.FormerCallIDs, callID))
 }
 
 // Terms are the policy under which the question was put, as it stood then.
@@ -168,6 +174,7 @@ func Stamp(t time.Time) time.Time {
 func (r *Record) Clone() *Record {
 	c := *r
 	c.Call.Signalled = r.Call.Signalled.clone()
+	c.Call.FormerCallIDs = slices.Clone(r.Call.FormerCallIDs)
 	c.Purposes = slices.Clone(r.Purposes)
 	c.History = slices.Clone(r.History)
 	c.Legs = r.Legs.clone()

@@ -27,6 +27,11 @@ type Change struct {
 	// exchange is in progress any more, and anew for every try. So nothing that the
 	// far end asked for meanwhile is undone by it.
 	Describe func() (offer []byte, err error)
+	// Conclude takes what became of an offer that Describe made: the answer, or
+	// why there is none. It is called once for every try, before any other
+	// exchange of the leg can begin, and must not wait for one. Its error is
+	// that of the change, if there was none before. It may be nil.
+	Conclude func(answer []byte, err error) error
 	// Body is sent in place of Offer if it has bytes; the answer is the
 	// session description of the response.
 	Body Body
@@ -107,6 +112,17 @@ func (c *Change) describe() (err error) {
 		err = errors.New("sip: a description without a byte")
 	}
 	return err
+}
+
+// conclude tells what became of the offer.
+func (c *Change) conclude(answer []byte, err error) ([]byte, error) {
+	if c.Describe == nil || c.Conclude == nil {
+		return answer, err
+	}
+	if e := c.Conclude(answer, err); err == nil {
+		err = e
+	}
+	return answer, err
 }
 
 // Reinvite offers a new session description within the dialog and returns the

@@ -6,7 +6,7 @@ import (
 	siplib "github.com/emiago/sipgo/sip"
 )
 
-// reinvite sends one re-INVITE.
+// reinvite sends one re-INVITE when its turn has come.
 func (l *Leg) reinvite(ctx context.Context, c Change) ([]byte, error) {
 	if err := l.takeSlot(ctx); err != nil {
 		return nil, err
@@ -18,6 +18,10 @@ func (l *Leg) reinvite(ctx context.Context, c Change) ([]byte, error) {
 	if err := c.describe(); err != nil {
 		return nil, err
 	}
+	return c.conclude(l.sendReinvite(ctx, c))
+}
+
+func (l *Leg) sendReinvite(ctx context.Context, c Change) ([]byte, error) {
 	e := l.dialog.e
 	if !e.enter(serving, &e.sends) {
 		return nil, ErrNotServing

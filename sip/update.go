@@ -33,7 +33,7 @@ func (l *Leg) UpdateWith(ctx context.Context, c Change) (answer []byte, err erro
 // Allow header.
 var ErrNotAllowed = errors.New("sip: the far end does not take this method")
 
-// update sends one UPDATE. With an offer it keeps the INVITEs of both sides
+// update sends one UPDATE when its turn has come. With an offer it keeps the INVITEs of both sides
 // off meanwhile (RFC 3311 section 5.1).
 func (l *Leg) update(ctx context.Context, c Change) ([]byte, error) {
 	if c.offers() {
@@ -48,6 +48,10 @@ func (l *Leg) update(ctx context.Context, c Change) ([]byte, error) {
 	if err := c.describe(); err != nil {
 		return nil, err
 	}
+	return c.conclude(l.sendUpdate(ctx, c))
+}
+
+func (l *Leg) sendUpdate(ctx context.Context, c Change) ([]byte, error) {
 	e := l.dialog.e
 	if !e.enter(serving) {
 		return nil, ErrNotServing

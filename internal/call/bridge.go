@@ -2,14 +2,9 @@ package call
 
 import "context"
 
-// bridge relays between the two parties until the call ends, and records while
-// the permit holds.
+// bridge records while the permit holds, until the call ends. The parties have
+// been connected, see join.
 func (c *Call) bridge(ctx context.Context) error {
-	c.agent.stream.RelayTo(c.asked.stream)
-	c.asked.stream.RelayTo(c.agent.stream)
-	c.agent.began() // no ringback any more
-	c.align(ctx)
-	c.passKeys()
 	c.record(ctx)
 	return c.until(ctx, nil)
 }

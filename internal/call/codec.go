@@ -1,7 +1,6 @@
 package call
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -166,22 +165,19 @@ func (p *party) offer(other *party, allowed []string, more ...sdp.Codec) []byte 
 // different ones, the asked party is asked to change if it offered the agent's,
 // then, unless we can convert, the agent. If neither does, the call ends: to
 // keep two people on a line on which neither hears the other helps nobody.
-func (c *Call) align(ctx context.Context) {
-	asked, agent := c.asked.agreed.Audio, c.agent.agreed.Audio
-	if codecOf(asked) == codecOf(agent) {
+func (c *Call) align() {
+	asked, agent := codecOf(c.asked.agreed.Audio), codecOf(c.agent.agreed.Audio)
+	if asked == agent {
 		return
 	}
-	wanted, known := find(c.asked.offered, agent)
 	party := c.agent // there may be another one when the codecs are changed
 	c.beside(func() {
-		err := errNoCommonCodec
-		if known {
-			err = c.shift(ctx, c.asked, wanted)
-		}
-		if err == nil || codecOf(asked).ConvertsTo(codecOf(agent)) || c.shift(ctx, party, asked) == nil {
+		err := c.shift(c.asked, func() (sdp.Codec, bool) { return find(c.asked.offered, c.agent.agreed.Audio) })
+		if err == nil || asked.ConvertsTo(agent) {
 			return
 		}
-		if ctx.Err() == nil {
+		err = c.shift(party, func() (sdp.Codec, bool) { return c.asked.agreed.Audio, true })
+		if err != nil && party.running.Err() == nil {
 			c.end(errNoCommonCodec)
 		}
 	})
@@ -194,31 +190,36 @@ func find(offered []sdp.Codec, codec sdp.Codec) (sdp.Codec, bool) {
 	return sdp.Codec{}, false
 }
 
-// shift asks a party by re-INVITE to speak a codec. It runs beside the call's
-// goroutine. If the party does not, nothing has changed.
-func (c *Call) shift(ctx context.Context, p *party, codec sdp.Codec) error {
-	var before, offer []byte
-	var err error
-	var leg *sip.Leg
-	if e := c.do(ctx, func() {
-		before, leg = p.described, p.leg
-		offer, err = p.describe(codec)
-	}); e != nil || err != nil {
-		return errors.Join(e, err)
-	}
-	answer, refused := leg.Reinvite(ctx, offer)
-	e := c.do(ctx, func() {
-		if refused == nil {
-			refused = c.change(p, func() error { return p.answered(answer) })
+// errAligned: the parties have come to one codec meanwhile.
+var errAligned = errors.New("the parties speak one codec by now")
+
+// shift asks a party by re-INVITE to speak the codec that is wanted when its turn
+// has come. It runs beside the call's goroutine.
+func (c *Call) shift(p *party, wanted func() (sdp.Codec, bool)) error {
+	var codec sdp.Codec
+	err := c.propose(p.running, p, sip.Change{}, byReinvite, func() (offer []byte, err error) {
+		known := false
+		switch codec, known = wanted(); {
+		case codecOf(c.asked.agreed.Audio) == codecOf(c.agent.agreed.Audio):
+			return nil, errAligned
+		case !known:
+			return nil, errNoCommonCodec
 		}
-		if refused != nil {
-			p.described = before
-			c.log.Warn("a party keeps its codec", "party", p.name, "codec", codec.Name)
-			return
-		}
-		c.remark("codec_changed", p.name+" to "+codec.Name)
+		return p.describe(codec)
 	})
-	return errors.Join(e, refused)
+	switch {
+	case errors.Is(err, errAligned):
+		return nil
+	case errors.Is(err, errNoCommonCodec):
+		return err
+	case err != nil:
+		c.log.Warn("a party keeps its codec", "party", p.name, "codec", codec.Name)
+		return err
+	}
+	return c.do(p.running, func() {
+		c.remark("codec_changed", p.name+" to "+codec.Name)
+		c.align() // with an agent who came meanwhile
+	})
 }
 
 // describe offers one codec and its key presses to a far end that we talk to

@@ -188,10 +188,12 @@ func (c *Call) putThrough(ctx context.Context, leg *sip.Leg) error {
 	})
 }
 
-// join notes that the two parties are connected: nobody waits any more.
+// join connects the two parties: nobody waits any more.
 func (c *Call) join() {
 	c.asked.silence()
 	c.agent.silence()
+	c.agent.began() // no ringback any more
+	c.talk()
 	c.rec.Call.ConnectedAt = consent.Stamp(c.now())
 	c.rec.Note(c.now(), "connected", "")
 	if c.search.said != c.rec.Outcome {
@@ -199,6 +201,14 @@ func (c *Call) join() {
 	}
 	c.indicate()
 	c.publish()
+}
+
+// talk lets the asked party and the agent of now hear each other.
+func (c *Call) talk() {
+	c.agent.stream.RelayTo(c.asked.stream)
+	c.asked.stream.RelayTo(c.agent.stream)
+	c.align()
+	c.passKeys()
 }
 
 // agentLeft forgets an agent who did not wait for the caller's decision.

@@ -1,9 +1,7 @@
 package call
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -67,15 +65,14 @@ func (c *Call) indicate() {
 // keepTelling tells p what is new until nothing is.
 func (c *Call) keepTelling(p *party) {
 	for {
-		var leg *sip.Leg
 		more := false
 		if c.do(p.running, func() {
-			leg, more = p.leg, c.outdated(p)
+			more = c.outdated(p)
 			p.indication.busy = more
 		}) != nil || !more {
 			return
 		}
-		c.tellParty(p, leg)
+		c.tellParty(p)
 		select {
 		case <-time.After(indicateEvery):
 		case <-p.running.Done():
@@ -84,38 +81,22 @@ func (c *Call) keepTelling(p *party) {
 	}
 }
 
-// tellParty tells p once: by UPDATE, or by re-INVITE if it takes no UPDATE. The
-// description is made when its turn has come, after whatever p itself asked for.
-// What p does not confirm is not repeated; the next change is.
-func (c *Call) tellParty(p *party, leg *sip.Leg) {
+// tellParty tells p once. What p does not confirm is not repeated; the next change
+// is.
+func (c *Call) tellParty(p *party) {
 	ctx, cancel := context.WithTimeout(p.running, indicateWait)
 	defer cancel()
-	var before, offer []byte
-	describe := func() (body []byte, err error) {
-		e := c.do(ctx, func() {
-			before = p.described
-			c.told(p, c.recorded(p), "")
-			offer, err = p.restate()
-			c.publish()
-		})
-		return offer, errors.Join(e, err)
-	}
-	answer, err := leg.UpdateWith(ctx, sip.Change{Describe: describe})
-	if errors.Is(err, sip.ErrNotAllowed) {
-		answer, err = leg.ReinviteWith(ctx, sip.Change{Describe: describe})
-	}
+	err := c.propose(ctx, p, sip.Change{}, byUpdate, func() ([]byte, error) {
+		c.told(p, c.recorded(p), "")
+		c.publish()
+		return p.restate()
+	})
 	// Its only error: the call is over.
 	_ = c.do(p.running, func() {
 		state := string(p.indication.told)
 		if err == nil {
-			err = c.change(p, func() error { return p.answered(answer) })
-		}
-		if err == nil {
 			c.remark("indication_confirmed", p.name+": "+state)
 		} else {
-			if bytes.Equal(p.described, offer) {
-				p.described = before
-			}
 			c.remark("indication_unconfirmed", p.name+": "+state+", "+failureWord(err))
 		}
 		c.publish()

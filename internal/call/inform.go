@@ -1,7 +1,6 @@
 package call
 
 import (
-	"context"
 	"errors"
 
 	"consentgw/sip"
@@ -17,25 +16,10 @@ func (c *Call) inform() {
 	c.beside(func() {
 		_, err := leg.UpdateWith(p.running, sip.Change{Headers: headers})
 		if errors.Is(err, sip.ErrNotAllowed) {
-			err = c.reinvite(p.running, p, leg, headers)
+			err = c.propose(p.running, p, sip.Change{Headers: headers}, byReinvite, p.restate)
 		}
 		if err != nil && p.running.Err() == nil {
 			c.log.Warn("platform not told of the decision by signalling", "error", err)
 		}
 	})
-}
-
-// reinvite describes our media to p as they are.
-func (c *Call) reinvite(ctx context.Context, p *party, leg *sip.Leg, headers []sip.Header) error {
-	var offer []byte
-	var err error
-	if e := c.do(ctx, func() { offer, err = p.offerAnew() }); e != nil || err != nil {
-		return errors.Join(e, err)
-	}
-	answer, err := leg.ReinviteWith(ctx, sip.Change{Offer: offer, Headers: headers})
-	if err != nil {
-		return err
-	}
-	e := c.do(ctx, func() { err = c.change(p, func() error { return p.answered(answer) }) })
-	return errors.Join(e, err)
 }

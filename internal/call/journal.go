@@ -155,7 +155,7 @@ func (j *Journal) waiting(call string) (*consent.Record, bool) {
 		return e.record, true
 	}
 	for _, e := range j.pending {
-		if c := e.record.Call; c.TrunkCallID == call || c.PlatformCallID == call {
+		if e.record.Call.Has(call) {
 			return e.record, true
 		}
 	}

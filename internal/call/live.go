@@ -25,7 +25,8 @@ func (s *Service) Live() []*consent.Record {
 }
 
 // Find returns the record of a live call, or of one that ended and is not in
-// the store yet, by record id or the Call-ID of either leg.
+// the store yet, by record id or the Call-ID of either leg
+// or of an agent who was there before.
 func (s *Service) Find(call string) (*consent.Record, bool) {
 	if c := s.find(call); c != nil {
 		if r := c.snapshot.Load(); r != nil {
@@ -42,7 +43,7 @@ func (s *Service) find(call string) *Call {
 		return c
 	}
 	for _, c := range s.live {
-		if r := c.snapshot.Load(); r != nil && (r.Call.TrunkCallID == call || r.Call.PlatformCallID == call) {
+		if r := c.snapshot.Load(); r != nil && r.Call.Has(call) {
 			return c
 		}
 	}

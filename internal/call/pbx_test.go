@@ -156,6 +156,11 @@ func complies(conn *net.UDPConn) {
 
 // asks sends a request within the dialog that invite made with tag.
 func (p *pbx) asks(invite message, method, tag, headers, body string) {
+	p.sends(invite, method, method, tag, headers, body)
+}
+
+// sends sends a request of the next number; branch tells its transaction apart.
+func (p *pbx) sends(invite message, method, branch, tag, headers, body string) {
 	p.seq++
 	if !strings.Contains(headers, "Contact: ") {
 		headers += fmt.Sprintf("Contact: <sip:pbx@%s>\r\n", p.LocalAddr())
@@ -165,7 +170,7 @@ func (p *pbx) asks(invite message, method, tag, headers, body string) {
 	}
 	target := strings.Trim(invite.header("Contact"), "<>")
 	text := fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK-pbx-%s-%d\r\nMax-Forwards: 70\r\nFrom: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n%sContent-Length: %d\r\n\r\n%s",
-		method, target, p.LocalAddr(), method, p.seq, invite.header("To"), tag, invite.header("From"), invite.header("Call-ID"), p.seq, method, headers, len(body), body)
+		method, target, p.LocalAddr(), branch, p.seq, invite.header("To"), tag, invite.header("From"), invite.header("Call-ID"), p.seq, method, headers, len(body), body)
 	_, err := p.WriteToUDPAddrPort([]byte(text), invite.from)
 	require.NoError(p.h.t, err)
 }

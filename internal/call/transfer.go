@@ -148,8 +148,8 @@ func (c *Call) carryOut(ctx context.Context, r referral, next *party) {
 	if code < 300 {
 		code = 503
 	}
+	c.do(ctx, func() { c.transferFailed(next, err) }) // so that another try may follow the NOTIFY at once
 	tell <- code
-	c.do(ctx, func() { c.transferFailed(next, err) })
 }
 
 // notifier sends NOTIFYs in order, beside everything else: who asked for the
@@ -163,7 +163,8 @@ func (c *Call) notifier(r referral) chan<- int {
 				continue
 			}
 			last = code
-			ctx, cancel := context.WithTimeout(c.asked.running, byeWait)
+			// Who has hung up waits for it all the same, and so does the end of the call.
+			ctx, cancel := context.WithTimeout(context.Background(), byeWait)
 			if err := r.leg.NotifyRefer(ctx, r.ID, code, phrase(code)); err != nil {
 				c.log.Debug("progress of a transfer not told", "error", err)
 			}
@@ -198,6 +199,7 @@ func (c *Call) transferTo(ctx context.Context, r referral, next *party, w way, t
 		c.do(ctx, func() { c.hearNext(next, body) })
 	}
 	if err := c.do(ctx, func() {
+		c.ringNext(next)
 		next.dialog = inv.CallID
 		inv.Offer = next.offer(c.asked, c.route.trunk.Codecs)
 		told := c.present(w.target)
@@ -247,14 +249,12 @@ func (c *Call) replaceAgent(next *party, leg *sip.Leg, place string) {
 	c.agent, c.transfer = next, nil
 	c.tape.transfers = append(c.tape.transfers, consent.Stamp(c.now()))
 	next.dialog = leg.CallID()
-	c.asked.stream.RelayTo(next.stream)
-	next.stream.RelayTo(c.asked.stream)
 	next.stream.TapTo(c.tape.agent)
 	next.began()
 	c.follow(next, leg)
 	c.joinSessions(leg)
-	c.align(next.running)
-	c.passKeys()
+	c.talk()
+	c.rec.Call.FormerCallIDs = append(slices.Clip(c.rec.Call.FormerCallIDs), c.rec.Call.PlatformCallID)
 	c.rec.Call.Target, c.rec.Call.PlatformCallID = place, leg.CallID()
 	c.remark("transferred", "to "+place+", Call-ID "+leg.CallID())
 	c.moving = false
@@ -309,8 +309,24 @@ func (c *Call) agentGone(p *party, cause error) {
 		c.regate()
 		c.remark("agent_left", "during a transfer")
 		c.publish()
-		c.speak(func(ctx context.Context) { c.asked.stream.Ring(ctx) })
+		c.ring()
 		c.hearNext(c.transfer.next, nil)
+	}
+}
+
+// ring lets the asked party hear that somebody is called.
+func (c *Call) ring() { c.speak(func(ctx context.Context) { c.asked.stream.Ring(ctx) }) }
+
+// ringNext undoes the early media of a place that failed after it.
+func (c *Call) ringNext(next *party) {
+	t := c.transfer
+	if t == nil || t.next != next || !t.early {
+		return
+	}
+	t.early = false
+	next.stream.RelayTo(nil)
+	if t.left != nil {
+		c.ring()
 	}
 }
 

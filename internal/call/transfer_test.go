@@ -106,6 +106,9 @@ func (o *office) transferred() map[string]string {
 	require.True(t, ok)
 	assert.Equal(t, r.ID, byNew.ID)
 	assert.True(t, happened(r, "transferred"))
+	former, ok := o.svc.Find(o.invite.header("Call-ID"))
+	require.True(t, ok, "the call by a leg that was replaced")
+	assert.Equal(t, r.ID, former.ID)
 	o.hearsMore(o.line, 25)
 	o.hearsMore(agent, 25)
 	before := o.tape.packets()
@@ -114,6 +117,9 @@ func (o *office) transferred() map[string]string {
 	end := o.ended()
 	<-o.tape.closed
 	assert.Equal(t, agent.Leg().CallID(), end.Call.PlatformCallID)
+	byFormer, err := o.store.Store.Find(o.ctx, o.invite.header("Call-ID"))
+	require.NoError(t, err)
+	assert.Equal(t, end.ID, byFormer.ID)
 	assert.Equal(t, consent.Given, end.Outcome)
 	require.Len(t, end.Recordings, 1, "one recording, under one permit")
 	assert.EqualValues(t, o.tape.packets(), end.RecordedPackets())
@@ -238,6 +244,48 @@ func TestAFailedTransferKeepsTheAgent(t *testing.T) {
 	require.NoError(t, o.line.Hangup(o.ctx))
 	o.replies(o.reads("BYE"), "200 OK", "", "", "")
 	assert.Equal(t, "caller hung up", o.ended().Call.EndCause)
+}
+
+func TestAnotherTransferMayFollowTheEndOfOneAtOnce(t *testing.T) {
+	o := newOffice(t, func(o *office) {
+		o.ring[0] = func(_ context.Context, r *phone.Ring) { r.Reject(486, "Busy Here") }
+	})
+	for range 5 {
+		require.Contains(t, o.refers(o.desk("200")), "202")
+		o.told("486")
+	}
+	require.NoError(t, o.line.Hangup(o.ctx))
+	o.ended()
+}
+
+// Whoever waits for the next agent hears the place that is called now, not the
+// silence of one that has failed.
+func TestTheCallerHearsRingbackAfterTheEarlyMediaOfATransferThatFailed(t *testing.T) {
+	ringing, pick := make(chan struct{}), make(chan struct{})
+	o := newOffice(t, func(o *office) {
+		ring := o.ring[0]
+		o.ring[0] = func(ctx context.Context, r *phone.Ring) {
+			r.Progress(180, "Ringing", nil)
+			close(ringing)
+			<-pick
+			ring(ctx, r)
+		}
+	})
+	require.Contains(t, o.refers(fmt.Sprintf("sip:+31205550188@%s", o.svc.Platform.Addrs()[0].AddrPort)), "202")
+	invite := o.reads("INVITE sip:+31205550188@")
+	o.asks(o.invite, "BYE", "a", "", "")
+	o.reads("SIP/2.0 200")
+	o.replies(invite, "183 Session Progress", "b", "", describes(o.media))
+	o.until("the early media", func() (_ *consent.Record, early bool) {
+		c := o.svc.find(o.callID())
+		require.NoError(t, c.do(o.ctx, func() { early = c.transfer.early }))
+		return nil, early
+	})
+	o.replies(invite, "503 Service Unavailable", "b", "", "")
+	<-ringing
+	o.hearsMore(o.line, 50)
+	close(pick)
+	o.transferred()
 }
 
 func TestACallWithoutAnAgentAfterAFailedTransferEnds(t *testing.T) {

@@ -81,5 +81,9 @@ func dayName(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.Date
 // stored record carries the same mark, its entries need not be written again.
 func indexMark(r *consent.Record) string {
 	c := r.Call
-	return hashed(fmt.Sprintf("%d %q %q %q %q", c.InvitedAt.UnixMilli(), c.TrunkCallID, c.PlatformCallID, r.Subject, r.Node))[:32]
+	text := fmt.Sprintf("%d %q %q %q %q", c.InvitedAt.UnixMilli(), c.TrunkCallID, c.PlatformCallID, r.Subject, r.Node)
+	for _, id := range c.FormerCallIDs {
+		text += fmt.Sprintf(" %q", id)
+	}
+	return hashed(text)[:32]
 }

@@ -95,16 +95,13 @@ func CheckSuccessor(r, seen *consent.Record) error {
 // trunk sent is found under what the record says.
 func Text(s string) string { return string([]rune(s)) }
 
-// CallIDs lists the Call-IDs of r, at most one per leg, without repetition, in
-// the form of [Text].
+// CallIDs lists the Call-IDs of r, without repetition, in the form of [Text].
 func CallIDs(r *consent.Record) []string {
 	var ids []string
-	trunk, platform := Text(r.Call.TrunkCallID), Text(r.Call.PlatformCallID)
-	if trunk != "" {
-		ids = append(ids, trunk)
-	}
-	if platform != "" && platform != trunk {
-		ids = append(ids, platform)
+	for _, id := range append([]string{r.Call.TrunkCallID, r.Call.PlatformCallID}, r.Call.FormerCallIDs...) {
+		if id = Text(id); id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
 	}
 	return ids
 }

@@ -45,6 +45,19 @@ func readCases() map[string]func(*testing.T, *bench) {
 			require.NoError(t, err)
 			require.Equal(t, next(later), found)
 		},
+		"a platform Call-ID that was replaced is found still": func(t *testing.T, b *bench) {
+			r := Record(Granted)
+			first := r.Call.PlatformCallID
+			moved := next(r, func(r *consent.Record) {
+				r.Call.FormerCallIDs, r.Call.PlatformCallID = []string{first}, "moved@192.0.2.20"
+			})
+			b.put(r, moved, next(moved, Ended))
+			for _, call := range []string{first, "moved@192.0.2.20"} {
+				found, err := b.Find(b.ctx(), call)
+				require.NoError(t, err, call)
+				require.Equal(t, r.ID, found.ID, call)
+			}
+		},
 		"odd Call-IDs are found, each its own": func(t *testing.T, b *bench) {
 			var records []*consent.Record
 			for _, call := range oddCallIDs() {
