@@ -39,8 +39,8 @@ type Tap struct {
 	cut  atomic.Bool // the gate was shut since the last copy
 
 	sent, lost, stripped atomic.Uint64
-	first, last          atomic.Int64              // Unix nanoseconds, 0 never
-	far                  atomic.Pointer[agreement] // under which the last copy came
+	at                   struct{ first, last atomic.Int64 } // when copies were sent: Unix nanoseconds, 0 never
+	far                  atomic.Pointer[agreement]          // under which the last copy came
 }
 
 // TapCounts are what a tap did, in packets; a packet for two sinks counts twice.
@@ -78,7 +78,7 @@ func (t *Tap) SSRC() uint32 { return t.ssrc }
 func (t *Tap) Counts() TapCounts {
 	c := TapCounts{
 		Sent: t.sent.Load(), Lost: t.lost.Load(), Stripped: t.stripped.Load(),
-		FirstAt: instant(t.first.Load()), LastAt: instant(t.last.Load()),
+		FirstAt: instant(t.at.first.Load()), LastAt: instant(t.at.last.Load()),
 	}
 	if far := t.far.Load(); far != nil {
 		c.Codec, c.PayloadType = far.Codec, far.Codec.static(far.LocalPT)
@@ -141,10 +141,10 @@ func (t *Tap) copy(now time.Time, h *heard) {
 			t.far.Store(h.far)
 		}
 		at := now.UnixNano()
-		if t.first.Load() == 0 {
-			t.first.Store(at)
+		if t.at.first.Load() == 0 {
+			t.at.first.Store(at)
 		}
-		t.last.Store(at)
+		t.at.last.Store(at)
 	}
 }
 
