@@ -31,7 +31,8 @@ type loop struct {
 	waiting []*seat // for a key to end; holds as many as there are seats
 	ended   bool
 	rung    bool
-	served  int // events of this round
+	served  int    // events of this round
+	warmth  uint64 // means nothing: what ahead reads must go somewhere
 	clocks
 	memory *roundMemory
 }
@@ -152,6 +153,7 @@ func (l *loop) run() {
 		n := l.wait(now)
 		now = l.turn()
 		l.pace.count(now, n)
+		l.ahead(l.memory.events[:n])
 		for l.served = 0; l.served < n; {
 			l.serveSome(now, l.memory.events[:n])
 		}
