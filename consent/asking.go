@@ -35,7 +35,8 @@ func NewAsking(p Policy) *Asking {
 // Key takes one press. heard says that the press began after the notice had
 // been heard to its end: before that a yes is not informed and counts for
 // nothing, while a no needs no information (GDPR Art. 4(11), design 4.2). A
-// press without a key evidences nothing and counts for nothing.
+// press without a key evidences nothing and counts for nothing. Whoever wants to
+// choose is to know what about, like whoever agrees.
 func (a *Asking) Key(p Press, heard bool) Verdict {
 	settling := a.choice.Kind == Yes
 	switch {
@@ -53,6 +54,10 @@ func (a *Asking) Key(p Press, heard bool) Verdict {
 		a.choice = Choice{Kind: Yes, Press: p}
 		return SettleIt
 	case p.Key == a.keys.Yes:
+		return Ignore
+	case p.Key == a.keys.Choose && heard:
+		return a.decide(Choice{Kind: Choosing, Press: p})
+	case p.Key == a.keys.Choose:
 		return Ignore
 	case p.Key == a.keys.Repeat && a.repeats < maxRepeats:
 		a.repeats++

@@ -21,14 +21,16 @@ type Clock func() time.Time
 func Commit(ctx context.Context, s Store, r *Record, d Decision, now Clock) (Permit, error) {
 	r.decide(d)
 	if err := s.Put(ctx, r.Clone()); err != nil {
-		r.decide(Decision{Outcome: unstored(d.Outcome), Choice: d.Choice, At: now()})
+		r.decide(Decision{Outcome: unstored(d.Outcome), Choice: d.Choice, At: now(), Grants: d.Grants})
 		return Permit{}, fmt.Errorf("store decision: %w", err)
 	}
 	r.StoredAt = Stamp(now())
 	if d.Outcome != Given {
 		return Permit{}, nil
 	}
-	return Permit{&grant{record: r.ID, storedAt: r.StoredAt}}, nil
+	g := &grant{record: r.ID, storedAt: r.StoredAt, purposes: r.names()}
+	g.inForce.Store(r.granted())
+	return Permit{g, g.inForce.Load()}, nil
 }
 
 // unstored is what a decision counts for when it could not be stored: a yes is

@@ -19,6 +19,31 @@ type Decision struct {
 	Outcome Outcome
 	Choice  Choice
 	At      time.Time
+	// Grants are what was answered for each purpose, if that was asked; nil: the
+	// Outcome is that of all. A purpose that is not among them was not asked for.
+	Grants []Grant
+}
+
+// grant is what d means for one purpose: a yes to it counts only in a decision
+// that is Given as a whole.
+func (d Decision) grant(purpose string) Grant {
+	if d.Grants == nil {
+		return Grant{Purpose: purpose, Granted: d.Outcome == Given}
+	}
+	g := Grant{Purpose: purpose, Outcome: d.Outcome}
+	if d.Outcome == Given {
+		g.Outcome = NotAsked
+	}
+	for _, answered := range d.Grants {
+		if answered.Purpose == purpose {
+			g = answered.clone()
+		}
+	}
+	if g.Outcome == Given {
+		g.Outcome = d.Outcome
+	}
+	g.Granted = g.Outcome == Given
+	return g
 }
 
 // Decide applies the law to what was heard and chosen. Only a yes after a

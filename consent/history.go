@@ -2,6 +2,7 @@ package consent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +14,9 @@ func NewRecord(id RecordID, node, writer string, p Policy, call Call) *Record {
 	r.Status = Pending.Status()
 	r.Terms = Terms{Name: p.Name, Controller: p.Controller, Jurisdiction: p.Jurisdiction, Basis: p.Basis,
 		Retention: p.Retention, Withdraw: p.Keys.Withdraw}
+	if p.Ask != AskTogether {
+		r.Terms.Ask = p.Ask
+	}
 	for _, purpose := range p.Purposes {
 		r.Purposes = append(r.Purposes, Grant{Purpose: purpose})
 	}
@@ -46,13 +50,11 @@ func (r *Record) Decide(d Decision) {
 func (r *Record) decide(d Decision) {
 	r.Outcome, r.Status = d.Outcome, d.Outcome.Status()
 	r.DecidedAt = Stamp(d.At)
-	if d.Choice.Press.Key != "" || d.Choice.Press.Method != "" {
-		p := d.Choice.Press
-		p.At = Stamp(p.At)
-		r.Press = &p
+	if p := d.Choice.evidence(); p != nil {
+		r.Press = p
 	}
 	for i := range r.Purposes {
-		r.Purposes[i].Granted = d.Outcome == Given
+		r.Purposes[i] = d.grant(r.Purposes[i].Purpose)
 	}
 	r.Note(d.At, "decided", string(d.Outcome))
 }
@@ -64,19 +66,44 @@ func (r *Record) Abandon(at time.Time) {
 	}
 }
 
-// Withdraw takes a granted consent back and reports whether there was one. The
-// caller has shut every gate before: close, then store.
-func (r *Record) Withdraw(at time.Time, method string) bool {
+// Withdraw takes a granted consent back, as a whole or for some purposes, and
+// reports whether there was one. Without its last purpose nothing is left of it.
+// The caller has shut every gate before that stood on it: close, then store.
+func (r *Record) Withdraw(at time.Time, method string, purposes ...string) bool {
 	if r.Outcome != Given {
 		return false
+	}
+	if len(purposes) > 0 && slices.ContainsFunc(r.Purposes, func(g Grant) bool {
+		return g.Granted && !slices.Contains(purposes, g.Purpose)
+	}) {
+		return r.takeBackSome(at, method, purposes)
 	}
 	r.takeBack(at, method)
 	return true
 }
 
+func (r *Record) takeBackSome(at time.Time, method string, purposes []string) (any bool) {
+	for i := range r.Purposes {
+		if g := &r.Purposes[i]; g.Granted && slices.Contains(purposes, g.Purpose) {
+			g.takeBack(at, method)
+			r.Note(at, "purpose_withdrawn", g.Purpose+" by "+method)
+			any = true
+		}
+	}
+	return any
+}
+
+func (g *Grant) takeBack(at time.Time, method string) {
+	g.Granted, g.Outcome = false, Withdrawn
+	g.WithdrawnAt, g.WithdrawnBy = Stamp(at), method
+}
+
 func (r *Record) takeBack(at time.Time, method string) {
 	r.Outcome, r.Status = Withdrawn, Withdrawn.Status()
 	for i := range r.Purposes {
+		if g := &r.Purposes[i]; g.Outcome == Given {
+			g.takeBack(at, method)
+		}
 		r.Purposes[i].Granted = false
 	}
 	r.Withdrawal = &Withdrawal{At: Stamp(at), Method: method, RecordedPackets: r.RecordedPackets()}
@@ -134,6 +161,11 @@ func (r *Record) Merge(other *Record) (withdrawn bool) {
 	if other.Withdrawal != nil && r.Outcome != Withdrawn {
 		withdrawn = r.Outcome == Given
 		r.takeBack(other.Withdrawal.At, other.Withdrawal.Method)
+	}
+	for _, g := range other.Purposes {
+		if g.Outcome == Withdrawn && r.Has(g.Purpose) {
+			withdrawn = r.Withdraw(g.WithdrawnAt, g.WithdrawnBy, g.Purpose) || withdrawn
+		}
 	}
 	r.Note(other.UpdatedAt, "merged", fmt.Sprintf("with a change of epoch %d by another writer", other.Epoch))
 	return withdrawn

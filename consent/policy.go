@@ -9,6 +9,7 @@ type Policy struct {
 	Jurisdiction  string // ISO 3166 country of the law that applies
 	Basis         string // GDPR Art. 6(1) basis; the gateway records on "consent" only
 	Purposes      []string
+	Ask           Ask    // how they are put
 	Notice        string // notice id
 	Language      string // RFC 5646 tag of the notice
 	Keys          Keys
@@ -25,11 +26,11 @@ type Controller struct {
 	Country string `json:"country"`
 }
 
-// Keys are the presses with a meaning. Yes, No and Repeat are one key each,
-// Withdraw, Pause and Resume are sequences of at least two; the last two may be
-// empty.
+// Keys are the presses with a meaning. Yes, No, Repeat and Choose are one key
+// each, Withdraw, Pause and Resume are sequences of at least two; the last two
+// may be empty, and so may Choose, which only AskChoose has a use for.
 type Keys struct {
-	Yes, No, Repeat, Withdraw, Pause, Resume string
+	Yes, No, Repeat, Choose, Withdraw, Pause, Resume string
 }
 
 // Retention says how long what is kept, as ISO 8601 durations.
@@ -56,13 +57,15 @@ type Press struct {
 // ChoiceKind is what the asked party did.
 type ChoiceKind string
 
-// The kinds of choice. Ambiguous is two different keys within [Settle].
+// The kinds of choice. Ambiguous is two different keys within [Settle], Choosing
+// the wish to be asked for each purpose: it decides nothing by itself.
 const (
 	Silence   ChoiceKind = "silence"
 	Yes       ChoiceKind = "yes"
 	No        ChoiceKind = "no"
 	OtherKey  ChoiceKind = "other"
 	Ambiguous ChoiceKind = "ambiguous"
+	Choosing  ChoiceKind = "choosing"
 )
 
 // Choice is what the asked party did, with the press that shows it. The press
@@ -70,6 +73,16 @@ const (
 type Choice struct {
 	Kind  ChoiceKind
 	Press Press
+}
+
+// evidence is the press as a record keeps it; nil if there was none.
+func (c Choice) evidence() *Press {
+	if c.Press.Key == "" && c.Press.Method == "" {
+		return nil
+	}
+	p := c.Press
+	p.At = Stamp(p.At)
+	return &p
 }
 
 // Settle is how long a yes waits for a second, different key: fingers slip, and

@@ -76,6 +76,7 @@ type Terms struct {
 	Basis        string     `json:"basis,omitempty"`
 	Retention    Retention  `json:"retention,omitzero"`
 	Withdraw     string     `json:"withdraw,omitempty"` // key sequence
+	Ask          Ask        `json:"ask,omitempty"`      // how the purposes were put; empty: together
 }
 
 // Notice is which notice was played and how much of it was heard.
@@ -87,12 +88,42 @@ type Notice struct {
 	AudioSHA256 string `json:"audio_sha256,omitempty"`
 	TextSHA256  string `json:"text_sha256,omitempty"`
 	Heard
+	// Prompts are what was played to ask, if that was more than one prompt, in the
+	// order in which it was first to be played. The hashes above are those of the
+	// first then, and the rest is the sum.
+	Prompts []Spoken `json:"prompts,omitempty"`
+}
+
+// Spoken is one prompt of a notice, and how much of it was heard.
+type Spoken struct {
+	Prompt      string `json:"prompt"`
+	Codec       string `json:"codec,omitempty"`
+	AudioSHA256 string `json:"audio_sha256"`
+	TextSHA256  string `json:"text_sha256"`
+	Heard
 }
 
 // Grant is the decision for one purpose.
 type Grant struct {
 	Purpose string `json:"purpose"`
 	Granted bool   `json:"granted"`
+	// Outcome is what became of this purpose, where it was asked for or taken back
+	// by itself; empty: it shares the outcome of the whole. Question is the
+	// prompt that put it, one of Notice.Prompts, and Press the key that decided.
+	Outcome     Outcome   `json:"outcome,omitempty"`
+	Question    string    `json:"question,omitempty"`
+	Press       *Press    `json:"press,omitempty"`
+	DecidedAt   time.Time `json:"decided_at,omitzero"`
+	WithdrawnAt time.Time `json:"withdrawn_at,omitzero"`
+	WithdrawnBy string    `json:"withdrawn_by,omitempty"` // as Withdrawal.Method
+}
+
+func (g Grant) clone() Grant {
+	if g.Press != nil {
+		p := *g.Press
+		g.Press = &p
+	}
+	return g
 }
 
 // Withdrawal is how a granted consent was taken back.
@@ -176,6 +207,10 @@ func (r *Record) Clone() *Record {
 	c.Call.Signalled = r.Call.Signalled.clone()
 	c.Call.FormerCallIDs = slices.Clone(r.Call.FormerCallIDs)
 	c.Purposes = slices.Clone(r.Purposes)
+	for i := range c.Purposes {
+		c.Purposes[i] = c.Purposes[i].clone()
+	}
+	c.Notice.Prompts = slices.Clone(r.Notice.Prompts)
 	c.History = slices.Clone(r.History)
 	c.Legs = r.Legs.clone()
 	c.Recordings = slices.Clone(r.Recordings)
@@ -191,6 +226,21 @@ func (r *Record) Clone() *Record {
 		c.Withdrawal = &w
 	}
 	return &c
+}
+
+// Has reports whether consent to a purpose is in force.
+func (r *Record) Has(purpose string) bool {
+	return slices.ContainsFunc(r.Purposes, func(g Grant) bool { return g.Granted && g.Purpose == purpose })
+}
+
+// TakenBack are the purposes that were granted and withdrawn by themselves.
+func (r *Record) TakenBack() (purposes []string) {
+	for _, g := range r.Purposes {
+		if g.Outcome == Withdrawn {
+			purposes = append(purposes, g.Purpose)
+		}
+	}
+	return purposes
 }
 
 // Ended reports whether the call is over.

@@ -10,6 +10,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,9 +30,43 @@ const (
 	More          = "more"           // the second layer: basis, retention, rights
 )
 
-// Names returns all prompt names, Ask first.
+// The prompts that only a notice has by which more than one purpose is asked for.
+// With About it informs, once; then it asks, by Ask for all purposes or by AskFor
+// for one. Before Ask it names what it asks for by NameOf.
+const (
+	About  = "about"  // who asks, and what is true whatever the purpose
+	Chosen = "chosen" // after a yes to some purposes and a no to others
+)
+
+// AskFor is the name of the prompt that asks for one purpose.
+func AskFor(purpose string) string { return "ask-" + purpose }
+
+// NameOf is the name of the prompt that names a purpose.
+func NameOf(purpose string) string { return "purpose-" + purpose }
+
+// Names returns the names of the prompts that any notice may have, Ask first.
 func Names() []string {
 	return []string{Ask, Agreed, Refused, NotUnderstood, Stopped, Resumed, Connecting, Unrecorded, More}
+}
+
+// ofPurpose is the name of a prompt about one purpose.
+var ofPurpose = regexp.MustCompile(`^(ask|purpose)-[a-z][a-z0-9_-]{0,63}$`)
+
+// known reports whether a notice may have a prompt of that name.
+func known(name string) bool {
+	return slices.Contains(Names(), name) || name == About || name == Chosen || ofPurpose.MatchString(name)
+}
+
+// ordered sorts names: those of Names first, in their order, then the others.
+func ordered(names []string) []string {
+	place := func(name string) int {
+		if i := slices.Index(Names(), name); i >= 0 {
+			return i
+		}
+		return len(Names())
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(place(a)-place(b), strings.Compare(a, b)) })
+	return names
 }
 
 // Errors that Library.Notice wraps; the text adds what there is instead.
@@ -78,13 +114,12 @@ func (n *Notice) Prompt(name string) *Prompt { return n.prompts[name] }
 // prompts have that form, or none has.
 func (n *Notice) InOpus() bool { p := n.prompts[Ask]; return p != nil && p.Opus != nil }
 
-// Prompts returns the prompts there are, in the order of Names.
+// Prompts returns the prompts there are: those of Names in that order, then the
+// others by name.
 func (n *Notice) Prompts() []*Prompt {
 	var all []*Prompt
-	for _, name := range Names() {
-		if p := n.prompts[name]; p != nil {
-			all = append(all, p)
-		}
+	for _, name := range ordered(slices.Collect(maps.Keys(n.prompts))) {
+		all = append(all, n.prompts[name])
 	}
 	return all
 }

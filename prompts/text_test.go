@@ -2,7 +2,9 @@ package prompts
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,13 +35,17 @@ func vocabulary() map[string]words {
 	}
 }
 
-// eachLanguage runs a check on every language the built-in notice has.
+// eachLanguage runs a check on every language of the notice for one question.
 func eachLanguage(t *testing.T, check func(t *testing.T, n *Notice, w words)) {
+	languagesOf(t, "recording", check)
+}
+
+func languagesOf(t *testing.T, id string, check func(t *testing.T, n *Notice, w words)) {
 	library, err := openBuiltIn()
 	require.NoError(t, err)
 	for language, w := range vocabulary() {
 		t.Run(language, func(t *testing.T) {
-			n, err := library.Notice("recording", language)
+			n, err := library.Notice(id, language)
 			require.NoError(t, err)
 			check(t, n, w)
 		})
@@ -49,12 +55,18 @@ func eachLanguage(t *testing.T, check func(t *testing.T, n *Notice, w words)) {
 func TestEveryLanguageHasEveryPrompt(t *testing.T) {
 	library, err := openBuiltIn()
 	require.NoError(t, err)
-	var languages []string
+	languages := map[string][]string{}
 	for _, n := range library.Notices() {
-		assert.Equal(t, "recording", n.ID)
 		assert.Equal(t, "1", n.Version)
-		languages = append(languages, n.Language)
-		for _, name := range Names() {
+		languages[n.ID] = append(languages[n.ID], n.Language)
+		names := Names()
+		if n.ID == "purposes" {
+			names = append(slices.DeleteFunc(names, func(name string) bool { return name == More }), About, Chosen)
+			for _, purpose := range []string{"quality", "training", "ai_analysis"} {
+				names = append(names, AskFor(purpose), NameOf(purpose))
+			}
+		}
+		for _, name := range names {
 			p := n.Prompt(name)
 			if assert.NotNilf(t, p, "%s %s", n.Language, name) {
 				assert.Equal(t, name, p.Name)
@@ -64,12 +76,11 @@ func TestEveryLanguageHasEveryPrompt(t *testing.T) {
 				assert.Len(t, p.Opus, len(p.PCMU)/160+1, "and what a decoder skips at first")
 			}
 		}
-		assert.Len(t, n.Prompts(), len(Names()))
+		assert.Len(t, n.Prompts(), len(names))
 	}
-	assert.Equal(t, []string{"de", "en", "fr", "nl"}, languages)
-	for language := range vocabulary() {
-		assert.Contains(t, languages, language)
-	}
+	four := []string{"de", "en", "fr", "nl"}
+	assert.Equal(t, map[string][]string{"recording": four, "purposes": four}, languages)
+	assert.Equal(t, four, slices.Sorted(maps.Keys(vocabulary())))
 }
 
 func TestTheQuestionSaysWhoWhyAndWhichKeys(t *testing.T) {
@@ -146,10 +157,12 @@ func TestNoPromptClaimsARecordingTooEarly(t *testing.T) {
 
 func TestTextsReadWell(t *testing.T) {
 	double := regexp.MustCompile(`\s\s|[\r\n\t]`)
-	eachLanguage(t, func(t *testing.T, n *Notice, _ words) {
-		for _, p := range n.Prompts() {
-			assert.NotRegexp(t, double, p.Text)
-			assert.Regexp(t, `^\p{Lu}.*\.$`, p.Text, fmt.Sprintf("%s is whole sentences", p.Name))
-		}
-	})
+	for _, id := range []string{"recording", "purposes"} {
+		languagesOf(t, id, func(t *testing.T, n *Notice, _ words) {
+			for _, p := range n.Prompts() {
+				assert.NotRegexp(t, double, p.Text)
+				assert.Regexp(t, `^\p{Lu}.*\.$`, p.Text, fmt.Sprintf("%s is whole sentences", p.Name))
+			}
+		})
+	}
 }

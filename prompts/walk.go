@@ -3,6 +3,7 @@ package prompts
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -91,8 +92,9 @@ func (w *walk) prompts(dir string) map[string]*Prompt {
 		switch {
 		case kind != ".wav" && kind != ".txt" && kind != ".opus":
 			w.problem(path.Join(dir, file), "neither a .wav, an .opus nor a .txt file")
-		case !slices.Contains(Names(), name):
-			w.problem(path.Join(dir, file), "unknown prompt %q; the prompts are %s", name, strings.Join(Names(), ", "))
+		case !known(name):
+			w.problem(path.Join(dir, file), "unknown prompt %q; the prompts are %s, and for several purposes %s, %s, %s and %s",
+				name, strings.Join(Names(), ", "), About, Chosen, AskFor("<purpose>"), NameOf("<purpose>"))
 		case kind == ".wav":
 			sounds[name] = true
 		case kind == ".opus":
@@ -102,7 +104,7 @@ func (w *walk) prompts(dir string) map[string]*Prompt {
 		}
 	}
 	loaded := make(map[string]*Prompt)
-	for _, name := range Names() {
+	for _, name := range prompted(sounds, texts, opus) {
 		at := path.Join(dir, name)
 		switch {
 		case sounds[name] && texts[name]:
@@ -126,6 +128,15 @@ func (w *walk) prompts(dir string) map[string]*Prompt {
 		}
 	}
 	return loaded
+}
+
+// prompted lists whatever there is a file of, and Ask, which has to be there.
+func prompted(files ...map[string]bool) []string {
+	all := map[string]bool{Ask: true}
+	for _, some := range files {
+		maps.Copy(all, some)
+	}
+	return ordered(slices.Collect(maps.Keys(all)))
 }
 
 // reason strips the path that a problem already names.

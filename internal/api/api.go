@@ -29,8 +29,9 @@ type Calls interface {
 	// Command does verb ("withdraw", "pause", "resume", "hangup") to a live call
 	// and returns the call as it is afterwards. The error is or wraps
 	// consent.ErrNoCall, or consent.ErrNotPossible with the reason; the client
-	// is told that text, so nothing personal stands in it.
-	Command(ctx context.Context, call string, verb string) (*consent.Record, error)
+	// is told that text, so nothing personal stands in it. purposes restrict a
+	// withdrawal; without any it is of all.
+	Command(ctx context.Context, call string, verb string, purposes ...string) (*consent.Record, error)
 }
 
 // Health says whether the gateway can take calls, and what it does without just

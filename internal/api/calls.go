@@ -53,7 +53,7 @@ func evidenced(r *consent.Record) *consent.Record {
 	r = r.Clone()
 	r.Outcome, r.Status, r.Press, r.DecidedAt = consent.Pending, consent.StatusPending, nil, time.Time{}
 	for i := range r.Purposes {
-		r.Purposes[i].Granted = false
+		r.Purposes[i] = consent.Grant{Purpose: r.Purposes[i].Purpose}
 	}
 	return r
 }
@@ -108,7 +108,7 @@ func command(verb string) func(*server, http.ResponseWriter, *http.Request) erro
 // withdrawCall withdraws during the call, or, if that is just over, after it:
 // an agent must not be told "no such call" because the caller was faster.
 func (s *server) withdrawCall(w http.ResponseWriter, r *http.Request) error {
-	record, err := s.withdraw(r.Context(), r.PathValue("call"), s.Store.Find)
+	record, err := s.withdraw(r.Context(), r.PathValue("call"), some(r), s.Store.Find)
 	var p problem
 	if errors.As(err, &p) && p.Type == noSuchRecord().Type {
 		err = noSuchCall()

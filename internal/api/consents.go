@@ -65,7 +65,7 @@ func (s *server) consent(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) withdrawRecord(w http.ResponseWriter, r *http.Request) error {
-	record, err := s.withdraw(r.Context(), r.PathValue("id"), func(ctx context.Context, id string) (*consent.Record, error) {
+	record, err := s.withdraw(r.Context(), r.PathValue("id"), some(r), func(ctx context.Context, id string) (*consent.Record, error) {
 		return s.Store.Get(ctx, consent.RecordID(id))
 	})
 	if err != nil {
@@ -77,14 +77,17 @@ func (s *server) withdrawRecord(w http.ResponseWriter, r *http.Request) error {
 // withdraw takes a consent back: through the call while that is live, because
 // its gate must shut before anything is stored (law L2), else in the store,
 // where look finds the record. Withdrawing twice is withdrawing once.
-func (s *server) withdraw(ctx context.Context, id string, look func(context.Context, string) (*consent.Record, error)) (*consent.Record, error) {
+func (s *server) withdraw(ctx context.Context, id string, purposes []string, look func(context.Context, string) (*consent.Record, error)) (*consent.Record, error) {
 	if live, ok := s.Calls.Find(id); ok && !live.Ended() {
-		record, err := s.Calls.Command(ctx, id, "withdraw")
+		if err := checkPurposes(live, purposes); err != nil {
+			return nil, err
+		}
+		record, err := s.Calls.Command(ctx, id, "withdraw", purposes...)
 		switch {
 		case err == nil:
 			return record, nil
 		case errors.Is(err, consent.ErrNotPossible):
-			if live, ok := s.Calls.Find(id); ok && live.Outcome == consent.Withdrawn {
+			if live, ok := s.Calls.Find(id); ok && takenBack(live, purposes) {
 				return live, nil
 			}
 			return nil, callFault(err)
@@ -92,13 +95,13 @@ func (s *server) withdraw(ctx context.Context, id string, look func(context.Cont
 			return nil, callFault(err)
 		}
 	}
-	return s.withdrawStored(ctx, id, look)
+	return s.withdrawStored(ctx, id, purposes, look)
 }
 
 // withdrawStored merges the withdrawal with whatever other writers do to the
 // record meanwhile. An error leaves open whether the write was kept; asking
 // again is harmless.
-func (s *server) withdrawStored(ctx context.Context, id string, look func(context.Context, string) (*consent.Record, error)) (*consent.Record, error) {
+func (s *server) withdrawStored(ctx context.Context, id string, purposes []string, look func(context.Context, string) (*consent.Record, error)) (*consent.Record, error) {
 	for range maxTries {
 		seen, err := look(ctx, id)
 		if errors.Is(err, consent.ErrNotFound) {
@@ -109,11 +112,14 @@ func (s *server) withdrawStored(ctx context.Context, id string, look func(contex
 		if err != nil {
 			return nil, storeFault(err)
 		}
-		if seen.Outcome == consent.Withdrawn {
+		if err := checkPurposes(seen, purposes); err != nil {
+			return nil, err
+		}
+		if takenBack(seen, purposes) {
 			return seen, nil
 		}
 		record := seen.Clone()
-		if !record.Withdraw(s.Now(), "api") {
+		if !record.Withdraw(s.Now(), "api", purposes...) {
 			return nil, notPossible("No consent is in force: there is nothing to withdraw.")
 		}
 		record.Writer = "api:" + s.Node

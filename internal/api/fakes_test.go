@@ -168,10 +168,10 @@ func (s *switchboard) find(call string) *consent.Record {
 	return nil
 }
 
-func (s *switchboard) Command(_ context.Context, call, verb string) (*consent.Record, error) {
+func (s *switchboard) Command(_ context.Context, call, verb string, purposes ...string) (*consent.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.commands = append(s.commands, verb+" "+call)
+	s.commands = append(s.commands, strings.Join(append([]string{verb, call}, purposes...), " "))
 	r := s.find(call)
 	if r == nil || r.Ended() {
 		return nil, consent.ErrNoCall

@@ -21,7 +21,7 @@ type status struct {
 	Status    consent.Status         `json:"status"`
 	Outcome   consent.Outcome        `json:"outcome"`
 	Recording consent.RecordingState `json:"recording"`
-	Purposes  []consent.Grant        `json:"purposes"`
+	Purposes  []statusPurpose        `json:"purposes"`
 	Notice    statusNotice           `json:"notice"`
 	Method    string                 `json:"method"` // of the deciding press: "rfc4733", "sip-info"; empty without one
 	DecidedAt *time.Time             `json:"decided_at"`
@@ -38,15 +38,12 @@ type statusNotice struct {
 func statusOf(r *consent.Record) status {
 	s := status{
 		RecordID: r.ID, CallID: r.Call.TrunkCallID, Status: r.Outcome.Status(), Outcome: r.Outcome,
-		Recording: r.Recording(), Purposes: r.Purposes,
+		Recording: r.Recording(), Purposes: purposesOf(r),
 		Notice:    statusNotice{r.Notice.ID, r.Notice.Version, r.Notice.Language},
 		DecidedAt: moments(r.DecidedAt), UpdatedAt: moments(r.UpdatedAt),
 	}
 	if r.Press != nil {
 		s.Method = r.Press.Method
-	}
-	if s.Purposes == nil {
-		s.Purposes = []consent.Grant{}
 	}
 	return s
 }
@@ -54,7 +51,7 @@ func statusOf(r *consent.Record) status {
 // unknown is the status of a call that was never seen: no error, because call
 // flows take an error for a failure and try again.
 func unknown(degraded string) status {
-	return status{Status: consent.StatusUnknown, Recording: consent.RecordingOff, Purposes: []consent.Grant{}, Degraded: degraded}
+	return status{Status: consent.StatusUnknown, Recording: consent.RecordingOff, Purposes: []statusPurpose{}, Degraded: degraded}
 }
 
 func moments(t time.Time) *time.Time {

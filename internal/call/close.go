@@ -151,8 +151,8 @@ func (c *Call) measure() {
 	for _, r := range c.rec.Recordings {
 		m.Forked(r.Recorder, r.Caller.Packets+r.Agent.Packets, r.Caller.Lost+r.Agent.Lost)
 	}
-	if c.tape.gate != nil {
-		counts := c.tape.gate.Counts()
+	for _, o := range c.tape.open {
+		counts := o.gate.Counts()
 		m.Blocked(blockedReason(c.rec), counts.Blocked)
 		m.Violations(counts.Violations)
 	}

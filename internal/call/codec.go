@@ -268,12 +268,3 @@ func (c *Call) unheard() bool {
 	c.rec.Note(c.now(), "notice_not_in_codec", codec.String())
 	return true
 }
-
-// played says in which codec the notice was played, and which bytes that were.
-func (c *Call) played(codec media.Codec) {
-	ask := c.route.notice.Prompt(prompts.Ask)
-	c.rec.Notice.Codec, c.rec.Notice.AudioSHA256 = codec.String(), ask.AudioSHA256
-	if codec == media.Opus {
-		c.rec.Notice.AudioSHA256 = ask.OpusSHA256
-	}
-}

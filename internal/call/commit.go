@@ -2,10 +2,10 @@ package call
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/media"
 	"consentgw/prompts"
 )
 
@@ -19,7 +19,6 @@ func (c *Call) commit(d consent.Decision) {
 		c.log.Warn("decision not stored: the call goes on unrecorded", "error", err)
 	} else {
 		c.tape.permit = permit
-		c.tape.gate = media.NewGate(permit)
 	}
 	language := ""
 	if c.route.policy != nil {
@@ -46,10 +45,10 @@ func (c *Call) store(d consent.Decision) (consent.Permit, error) {
 }
 
 // thought is the time from the end of the notice to the key, in seconds;
-// negative if there was no such time.
+// negative if there was no such time, or more than one.
 func (c *Call) thought(d consent.Decision) float64 {
 	end := c.rec.Notice.StartedAt.Add(time.Duration(c.rec.Notice.HeardMS) * time.Millisecond)
-	if c.rec.Notice.StartedAt.IsZero() || d.Choice.Press.At.IsZero() {
+	if c.rec.Notice.StartedAt.IsZero() || d.Choice.Press.At.IsZero() || d.Grants != nil {
 		return -1
 	}
 	return d.Choice.Press.At.Sub(end).Seconds()
@@ -59,9 +58,17 @@ func (c *Call) thought(d consent.Decision) float64 {
 func (c *Call) acknowledgement() string {
 	switch c.rec.Outcome {
 	case consent.Given:
+		if c.partly() && c.route.notice.Prompt(prompts.Chosen) != nil {
+			return prompts.Chosen
+		}
 		return prompts.Agreed
 	case consent.StoreUnavailable, consent.PromptFailed, consent.NoticeIncomplete:
 		return prompts.Unrecorded
 	}
 	return prompts.Refused
+}
+
+// partly reports whether some purposes were granted and others not.
+func (c *Call) partly() bool {
+	return slices.ContainsFunc(c.rec.Purposes, func(g consent.Grant) bool { return !g.Granted })
 }

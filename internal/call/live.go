@@ -51,15 +51,15 @@ func (s *Service) find(call string) *Call {
 }
 
 // Command does what the API asks of a live call: withdraw, pause, resume or
-// hangup. It returns the record as it stands after it. consent.ErrNoCall: no
-// such call is up. consent.ErrNotPossible: it is, but this cannot be done.
-func (s *Service) Command(ctx context.Context, call, verb string) (*consent.Record, error) {
+// hangup; withdraw for these purposes only, if there are any. It returns the record
+// as it stands after it. consent.ErrNoCall: no such call is up. consent.ErrNotPossible: it is, but this cannot be done.
+func (s *Service) Command(ctx context.Context, call, verb string, purposes ...string) (*consent.Record, error) {
 	c := s.find(call)
 	if c == nil {
 		return nil, consent.ErrNoCall
 	}
 	var refused error
-	if err := c.do(ctx, func() { refused = c.obey(verb) }); err != nil {
+	if err := c.do(ctx, func() { refused = c.obey(verb, purposes) }); err != nil {
 		return nil, err
 	}
 	if refused != nil {
@@ -82,13 +82,13 @@ func (s *Service) Command(ctx context.Context, call, verb string) (*consent.Reco
 }
 
 // obey runs on the call's goroutine.
-func (c *Call) obey(verb string) error {
+func (c *Call) obey(verb string, purposes []string) error {
 	switch verb {
 	case "hangup":
 		c.end(errHungUpByAPI)
 		return nil
 	case "withdraw":
-		return c.obeyWithdraw()
+		return c.obeyWithdraw(purposes)
 	case "pause":
 		return c.pauseBy(byAPI, nil)
 	case "resume":
@@ -97,11 +97,13 @@ func (c *Call) obey(verb string) error {
 	return fmt.Errorf("%w: unknown command %q", consent.ErrNotPossible, verb)
 }
 
-func (c *Call) obeyWithdraw() error {
-	if c.rec.Outcome == consent.Withdrawn {
+func (c *Call) obeyWithdraw(purposes []string) error {
+	back := c.rec.TakenBack()
+	twice := len(purposes) > 0 && !slices.ContainsFunc(purposes, func(p string) bool { return !slices.Contains(back, p) })
+	if c.rec.Outcome == consent.Withdrawn || twice {
 		return nil
 	}
-	if !c.withdraw("api") {
+	if !c.withdraw(byAPI, purposes...) {
 		return fmt.Errorf("%w: no consent has been given in this call", consent.ErrNotPossible)
 	}
 	return nil
@@ -118,6 +120,8 @@ func (s *Service) merge(ctx context.Context, other *consent.Record) (*consent.Re
 	err := c.do(ctx, func() {
 		if other.Withdrawal != nil {
 			c.stopTape() // close, then merge
+		} else {
+			c.stopFor(other.TakenBack())
 		}
 		if c.rec.Merge(other) {
 			c.tellRecorders()

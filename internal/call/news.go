@@ -62,6 +62,10 @@ func (c *Call) tapeState() consent.RecordingState {
 func (c *Call) tellRecorders() {
 	news := c.news()
 	for _, o := range c.tape.open {
+		news := news // each its own
+		if o.over {
+			news.State = consent.RecordingOff // its purposes were taken back
+		}
 		if f, ok := o.Recording.(Follower); ok {
 			f.Follow(news)
 		}

@@ -147,7 +147,7 @@ func (r *path) ask(cfg *config.Config, name string, library *prompts.Library) er
 		return fmt.Errorf("policy %q: %w", name, err)
 	}
 	r.notice = notice
-	return nil
+	return checkNotice(r.policy, notice)
 }
 
 func policyOf(c config.Policy) *consent.Policy {
@@ -157,6 +157,7 @@ func policyOf(c config.Policy) *consent.Policy {
 		Jurisdiction:  c.Jurisdiction,
 		Basis:         c.Basis,
 		Purposes:      c.Purposes,
+		Ask:           consent.Ask(c.Ask),
 		Notice:        c.Notice,
 		Language:      c.Language,
 		Keys:          consent.Keys(c.Keys),

@@ -117,7 +117,7 @@ func (c *Call) consentHeaders() []sip.Header {
 	if outcome == consent.Pending {
 		outcome = consent.Outcome(consent.StatusPending) // dialed during the notice
 	}
-	if c.tape.permit.Valid() && len(c.route.recorders) > 0 {
+	if c.tape.permit.Valid() && len(c.wanted()) > 0 {
 		recording = "on"
 	}
 	platform := c.route.platform.Platform

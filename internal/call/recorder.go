@@ -19,7 +19,8 @@ type Recorder struct {
 	Open     func(ctx context.Context, take Take) (Recording, error)
 }
 
-// Take is what a recorder gets to know of a call.
+// Take is what a recorder gets to know of a call. The permit is for the purposes of
+// the recorder alone, and the gate stands on it.
 type Take struct {
 	News
 	Permit consent.Permit
@@ -67,17 +68,19 @@ func (c *Call) record(ctx context.Context) {
 	}
 	opening, giveUp := context.WithCancel(ctx)
 	c.tape.giveUp = giveUp
-	take := Take{News: c.news(), Permit: c.tape.permit, Gate: c.tape.gate}
+	take := Take{News: c.news()}
 	for _, r := range c.wanted() {
 		c.tape.opening++
 		take := take // each its own
+		take.Permit = c.tape.permit.For(r.Purposes)
+		take.Gate = media.NewGate(take.Permit)
 		take.Changed = func(up bool, why string) {
 			// Its only error: the call is over, and with it what there was to note.
 			_ = c.do(ctx, func() { c.recorderChanged(r.Name, up, why) })
 		}
 		c.beside(func() {
 			recording, err := r.Open(opening, take)
-			if c.do(ctx, func() { c.opened(r.Name, recording, err) }) != nil && err == nil {
+			if c.do(ctx, func() { c.opened(r.Name, take, recording, err) }) != nil && err == nil {
 				recording.Close() // the call was over first
 			}
 		})

@@ -62,7 +62,9 @@ func (c *Call) preferred(p *party) {
 // refusal, whatever was pressed while the question was open.
 func (c *Call) heed(d consent.Decision) consent.Decision {
 	if c.unwilling() {
-		return consent.Unwilling(c.now(), recordpref)
+		refusal := consent.Unwilling(c.now(), recordpref)
+		refusal.Grants = d.Grants // what was pressed stays in evidence
+		return refusal
 	}
 	return d
 }

@@ -9,11 +9,10 @@ import (
 	"consentgw/prompts"
 )
 
-// tape is what the call has at its recorders. The gate is nil without a permit,
-// and there is no way to a recorder but through the gate.
+// tape is what the call has at its recorders. There is no way to one but through
+// a gate, which stands on the permit for the purposes of that recorder.
 type tape struct {
 	permit  consent.Permit
-	gate    *media.Gate
 	opening int    // recorders that have not answered yet
 	open    []open // those in use
 	caller  *media.Tap
@@ -32,6 +31,8 @@ type tape struct {
 // open is one recording that has begun; its evidence is rec.Recordings[index].
 type open struct {
 	Recording
+	permit consent.Permit // for the purposes of the recorder
+	gate   *media.Gate
 	index  int
 	atStop uint64 // copies when it was stopped
 	over   bool
@@ -40,11 +41,11 @@ type open struct {
 
 // opened takes a recorder into use. If the consent was taken back while it
 // opened, it gets nothing.
-func (c *Call) opened(name string, recording Recording, err error) {
+func (c *Call) opened(name string, take Take, recording Recording, err error) {
 	defer c.publish()
 	c.tape.opening--
 	switch {
-	case !c.tape.permit.Valid():
+	case !take.Permit.Valid():
 		if err == nil {
 			c.dismiss(recording)
 		}
@@ -63,11 +64,12 @@ func (c *Call) opened(name string, recording Recording, err error) {
 		evidence.State, evidence.Pauses = consent.RecordingPaused, []consent.Pause{{From: at, Reason: c.tape.reason}}
 	}
 	c.rec.Recordings = append(c.rec.Recordings, evidence)
-	c.tape.open = append(c.tape.open, open{Recording: recording, index: len(c.rec.Recordings) - 1})
+	c.tape.open = append(c.tape.open, open{Recording: recording, permit: take.Permit, gate: take.Gate, index: len(c.rec.Recordings) - 1})
 	c.tape.caller, c.tape.agent = chain(recording.Caller(), c.tape.caller), chain(recording.Agent(), c.tape.agent)
 	c.asked.stream.TapTo(c.tape.caller)
 	c.agent.stream.TapTo(c.tape.agent)
 	c.rec.Note(at, "recorder_opened", name)
+	c.pass(c.tape.passing) // as for those that are open
 	c.regate()
 	c.tellRecorders() // of what happened while it opened
 }
@@ -116,12 +118,16 @@ func (c *Call) shutReason() string {
 	return c.tape.pause.by
 }
 
-// pass opens or shuts the gate. When it has shut it, no copy is on its way.
-func (c *Call) pass(on bool) {
-	if on {
-		on = c.tape.gate.Open()
-	} else {
-		c.tape.gate.Shut()
+// pass opens or shuts the gates of all recorders, but for those that get nothing
+// any more. When it has shut them, no copy is on its way.
+func (c *Call) pass(open bool) {
+	on := false
+	for i := range c.tape.open {
+		if o := &c.tape.open[i]; open && !o.over {
+			on = o.gate.Open() || on
+		} else {
+			o.gate.Shut()
+		}
 	}
 	switch {
 	case on && !c.tape.passing:
@@ -217,35 +223,23 @@ func copies(ssrc uint32, n media.TapCounts) consent.Copies {
 // recordings are closed in the evidence, and stay open in the process until
 // close, so that a copy that should not be would still be counted.
 func (c *Call) stopTape() {
-	if c.tape.gate == nil {
-		return
-	}
 	c.pass(false)
 	c.tape.permit.Revoke()
 	if c.tape.giveUp != nil {
 		c.tape.giveUp()
 	}
-	at := consent.Stamp(c.now())
-	for i := range c.tape.open {
-		o := &c.tape.open[i]
-		if o.over {
-			continue
-		}
-		o.over = true
-		o.atStop = o.Caller().Counts().Sent + o.Agent().Counts().Sent
-		r := &c.rec.Recordings[o.index]
-		r.State, r.ClosedAt = consent.RecordingOff, at
-		r.EndPause(at)
-		c.count(*o, r)
-	}
+	c.closeUnpermitted()
 }
 
-// withdraw takes the consent back: close, then store. It is the mirror of
-// commit: after a crash between the two, nothing was recorded that the caller
-// had stopped. It reports whether there was a consent.
-func (c *Call) withdraw(method string) bool {
+// withdraw takes the consent back, as a whole or for some purposes: close, then
+// store. It is the mirror of commit: after a crash between the two, nothing was
+// recorded that the caller had stopped. It reports whether there was a consent.
+func (c *Call) withdraw(method string, purposes ...string) bool {
 	if c.rec.Outcome != consent.Given {
 		return false
+	}
+	if len(purposes) > 0 {
+		return c.withdrawSome(method, purposes)
 	}
 	c.stopTape()
 	c.rec.Withdraw(c.now(), method)
@@ -256,8 +250,13 @@ func (c *Call) withdraw(method string) bool {
 	return true
 }
 
-// confirm tells the caller that the recording has stopped.
-func (c *Call) confirm() { c.speak(c.prompt(prompts.Stopped), c.ringback()) }
+// confirm tells the caller that the recording has stopped, if it has for all
+// purposes.
+func (c *Call) confirm() {
+	if c.rec.Outcome == consent.Withdrawn {
+		c.speak(c.prompt(prompts.Stopped), c.ringback())
+	}
+}
 
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

@@ -144,7 +144,11 @@ type Policy struct {
 	// legal_obligation, vital_interests, public_task, legitimate_interests.
 	Basis    string
 	Purposes []string
-	// Notice and Language choose what is played. Notice defaults to "recording".
+	// Ask says how the purposes are put: AskTogether, the default and the meaning
+	// of empty, AskChoose or AskEach.
+	Ask string
+	// Notice and Language choose what is played. Notice defaults to "recording",
+	// or to "purposes" if purposes are asked for one by one.
 	Notice, Language string
 	Keys             Keys
 	// AnswerTimeout is the silence after the question. Default 6 s.
@@ -176,6 +180,14 @@ const (
 	HeardByAgent  = "agent"
 )
 
+// The values of Policy.Ask: one question for all purposes; one with a key that
+// leads to a question for each; or a question for each from the beginning.
+const (
+	AskTogether = "together"
+	AskChoose   = "choose"
+	AskEach     = "each"
+)
+
 // The values of Policy.Dial. With DialDuringNotice the agent's telephone rings
 // while the caller hears the notice; nothing is bridged or recorded before the
 // decision either way.
@@ -189,7 +201,8 @@ type Controller struct{ Name, Contact, Address, Country string }
 
 // Keys are what a caller presses: one key each, and sequences of at least two for
 // Withdraw, Pause and Resume. Defaults 1, 2, 0 and *9, and no Pause and Resume.
-type Keys struct{ Yes, No, Repeat, Withdraw, Pause, Resume string }
+// Choose, by default 3, is empty unless the policy asks with AskChoose.
+type Keys struct{ Yes, No, Repeat, Choose, Withdraw, Pause, Resume string }
 
 // Retention is how long the evidence and the audio are kept.
 type Retention struct{ Record, Recording Period }

@@ -28,6 +28,11 @@ const consentBasis = "consent"
 
 func (r *reader) policy(n *node) Policy {
 	controller, retention := n.get("controller"), n.get("retention")
+	ask := r.text(n.get("ask"), AskTogether, oneOf(AskTogether, AskChoose, AskEach))
+	notice := "recording"
+	if ask == AskChoose || ask == AskEach {
+		notice = "purposes"
+	}
 	p := Policy{
 		Name: r.text(n.get("name"), "", checkName),
 		Controller: Controller{
@@ -39,9 +44,10 @@ func (r *reader) policy(n *node) Policy {
 		Jurisdiction:  r.text(n.get("jurisdiction"), "", checkJurisdiction),
 		Basis:         r.text(n.get("basis"), "", checkBasis),
 		Purposes:      r.distinct(n.list("purposes"), checkPurpose),
-		Notice:        r.text(n.get("notice"), "recording", checkName),
+		Ask:           ask,
+		Notice:        r.text(n.get("notice"), notice, checkName),
 		Language:      r.text(n.get("language"), "", checkLanguage),
-		Keys:          r.policyKeys(n.get("keys")),
+		Keys:          r.policyKeys(n.get("keys"), ask),
 		AnswerTimeout: parsed(r, n.get("answer_timeout"), 6*time.Second, duration(100*time.Millisecond, time.Minute)),
 		Retries:       parsed(r, n.get("retries"), 1, whole(0, 10)),
 		Retention: Retention{
@@ -59,7 +65,23 @@ func (r *reader) policy(n *node) Policy {
 		}
 	}
 	r.proofOutlivesAudio(p.Retention, retention)
+	r.fewPurposes(n.list("purposes"), ask)
 	return p
+}
+
+// The most purposes of a policy. Nobody listens to more than a few questions.
+const (
+	maxPurposes = 32
+	maxAsked    = 8
+)
+
+func (r *reader) fewPurposes(items []*node, ask string) {
+	switch {
+	case len(items) > maxPurposes:
+		r.fail(items[maxPurposes], "is one too many: a policy has at most %d purposes", maxPurposes)
+	case len(items) > maxAsked && ask != AskTogether:
+		r.fail(items[maxAsked], "is one too many: at most %d purposes can be asked for one by one", maxAsked)
+	}
 }
 
 // distinct is texts without repetition.
@@ -75,7 +97,7 @@ func (r *reader) distinct(items []*node, check func(string) error) []string {
 	return all
 }
 
-func (r *reader) policyKeys(n *node) Keys {
+func (r *reader) policyKeys(n *node, ask string) Keys {
 	k := Keys{
 		Yes:      r.text(n.get("yes"), "1", checkKey),
 		No:       r.text(n.get("no"), "2", checkKey),
@@ -84,7 +106,13 @@ func (r *reader) policyKeys(n *node) Keys {
 		Pause:    r.text(n.get("pause"), "", checkWithdraw),
 		Resume:   r.text(n.get("resume"), "", checkWithdraw),
 	}
-	one := []named{{"yes", k.Yes}, {"no", k.No}, {"repeat", k.Repeat}}
+	if ask == AskChoose {
+		k.Choose = r.text(n.get("choose"), "3", checkKey)
+	} else if key := n.get("choose"); key != nil {
+		r.text(key, "", checkKey)
+		r.warn(key, "has no meaning: only a policy with ask: choose offers it")
+	}
+	one := []named{{"yes", k.Yes}, {"no", k.No}, {"repeat", k.Repeat}, {"choose", k.Choose}}
 	for i, a := range one {
 		for _, b := range one[:i] {
 			if a.key != "" && a.key == b.key {

@@ -99,7 +99,7 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 		Policies: []Policy{{
 			Name:         "nl",
 			Controller:   Controller{Name: "Voorbeeld B.V.", Contact: "privacy@example.com", Address: "Kade 1, Utrecht", Country: "NL"},
-			Jurisdiction: "NL", Basis: "consent", Purposes: []string{"quality"}, Notice: "recording", Language: "nl",
+			Jurisdiction: "NL", Basis: "consent", Purposes: []string{"quality"}, Ask: "together", Notice: "recording", Language: "nl",
 			Keys:          Keys{Yes: "1", No: "2", Repeat: "0", Withdraw: "*9"},
 			AnswerTimeout: 6 * time.Second, Retries: 1,
 			Retention: Retention{Record: "P7Y", Recording: "P90D"}, Dial: "after_decision",

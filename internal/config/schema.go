@@ -124,10 +124,11 @@ func policyKeys() *shape {
 		must("jurisdiction", "say whose law applies, such as NL or US-CA", single()),
 		must("basis", "say on which of the six bases of GDPR article 6(1), such as consent", single()),
 		must("purposes", "say what the recordings are for, such as [quality]", listOf(single())),
+		may("ask", single()),
 		may("notice", single()),
 		must("language", "say in which language callers are asked, such as nl", single()),
 		may("keys", block(
-			may("yes", single()), may("no", single()), may("repeat", single()), may("withdraw", single()),
+			may("yes", single()), may("no", single()), may("repeat", single()), may("choose", single()), may("withdraw", single()),
 			may("pause", single()), may("resume", single()),
 		)),
 		may("answer_timeout", single()),

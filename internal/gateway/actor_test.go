@@ -112,6 +112,9 @@ func (p *actor) verbs() map[string]func([]string) {
 	for name, act := range p.partyVerbs() {
 		verbs[name] = act
 	}
+	for name, act := range p.purposeVerbs() {
+		verbs[name] = act
+	}
 	for name, act := range p.expectations() {
 		verbs[name] = act
 	}

@@ -90,12 +90,8 @@ func (p *actor) checkRecord(r *consent.Record) {
 	require.Equal(t, subject, r.Subject)
 	require.Equal(t, p.called, r.Call.Called)
 	require.NotEqual(t, consent.Pending, r.Outcome)
-	for _, g := range r.Purposes {
-		require.Equal(t, r.Outcome == consent.Given, g.Granted)
-	}
+	p.checkPurposes(r)
 	if r.Outcome == consent.Given || r.Outcome == consent.Withdrawn {
-		require.True(t, r.Notice.Complete, "a yes without a notice heard to its end")
-		require.Equal(t, p.notice.Prompt("ask").AudioSHA256, r.Notice.AudioSHA256)
 		require.Equal(t, "1", r.Press.Key)
 		require.False(t, r.StoredAt.Before(r.DecidedAt))
 		end := r.Notice.StartedAt.Add(0)
@@ -120,7 +116,7 @@ func (p *actor) checkRecord(r *consent.Record) {
 		require.Equal(t, string(r.ID), p.arrival.headers["X-Consent-Id"])
 		require.Equal(t, p.callID, p.arrival.headers["X-CID"])
 		recording := "off"
-		if p.arrival.headers["X-Consent-Status"] == "granted" {
+		if p.arrival.headers["X-Consent-Status"] == "granted" && p.records(r) {
 			recording = "on"
 		}
 		require.Equal(t, recording, p.arrival.headers["X-Recording"], "the platform is told of recordings that are permitted, and of no others")

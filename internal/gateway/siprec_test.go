@@ -77,7 +77,6 @@ func (p *actor) recorderVerbs() map[string]func([]string) {
 		"expect copies in SRTP":               func([]string) { p.expectSRTP() },
 		"recorder has a dead first address":   func([]string) { p.deadAddress() },
 		"recorder hears only PARTY":           func(a []string) { p.cfg.Recorders[0].Record = a[0] },
-		"recorder is for PURPOSE":             func(a []string) { p.cfg.Recorders[0].Purposes = a[:1] },
 		"recorder refuses with CODE":          func(a []string) { p.answers(0, recordserver.Answer{Refuse: number(a[0])}) },
 		"recorder is silent":                  func([]string) { p.answers(0, recordserver.Answer{Silent: true}) },
 		"recorder answers a pause contrarily": func([]string) { p.answers(0, recordserver.Answer{Contrary: true}) },

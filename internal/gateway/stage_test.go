@@ -88,7 +88,7 @@ func newStage(t *testing.T) *stage {
 	t.Cleanup(cancel)
 	s := &stage{t: t, ctx: ctx, log: &lockedLog{}}
 	dir := t.TempDir()
-	writeNotice(t, filepath.Join(dir, "prompts"))
+	writeNotice(t, filepath.Join(dir, "prompts"), "short", 350, prompts.Names())
 	library, err := prompts.Open(filepath.Join(dir, "prompts"))
 	require.NoError(t, err)
 	s.notice, err = library.Notice("short", "en")
@@ -194,16 +194,16 @@ func (s *stage) configuration(dir string) *config.Config {
 
 // writeNotice makes a notice of short tones, each prompt another one, so that a
 // test knows by the bytes which of them was heard.
-func writeNotice(t *testing.T, dir string) {
-	at := filepath.Join(dir, "short", "1", "en")
+func writeNotice(t *testing.T, dir, id string, lowest int, names []string) {
+	at := filepath.Join(dir, id, "1", "en")
 	require.NoError(t, os.MkdirAll(at, 0o755))
-	for i, name := range prompts.Names() {
+	for i, name := range names {
 		pcm := make([]int16, 8000*3/10)
 		if name == prompts.Ask {
 			pcm = make([]int16, 8000*5/10)
 		}
 		for n := range pcm {
-			pcm[n] = int16(8000 * math.Sin(2*math.Pi*float64(350+90*i)*float64(n)/8000))
+			pcm[n] = int16(8000 * math.Sin(2*math.Pi*float64(lowest+90*i)*float64(n)/8000))
 		}
 		f, err := os.Create(filepath.Join(at, name+".wav"))
 		require.NoError(t, err)

@@ -5,7 +5,7 @@ func storyTests(tests string) killer { return killer{"internal/call", tests, ""}
 // ofTheAgent are breaches by which the party that is not asked gets ahead of the
 // one that is.
 func ofTheAgent() []mutant {
-	const ask, connect, outbound = "internal/call/ask.go", "internal/call/connect.go", "internal/call/outbound.go"
+	const ask, connect, outbound = "internal/call/question.go", "internal/call/connect.go", "internal/call/outbound.go"
 	const tone = "c.speakTo(c.agent, c.agent.waitingTone())"
 	press := edit{ask, "case p := <-q.asked.stream.Presses():", "case p := <-q.agent.stream.Presses():\n\t\t\tverdict = q.key(p)\n\t\tcase p := <-q.asked.stream.Presses():"}
 	return []mutant{
@@ -36,15 +36,14 @@ func ofTheInvitation() []mutant {
 	return []mutant{
 		{"recorders are asked without a permit", []edit{asks}, []killer{storyTests("TestWithoutAStoredYesNoRecorderIsAsked")}},
 		{"a recording server is invited without a permit", []edit{
-			{"consent/permit.go", "{ return p.grant != nil && !p.grant.revoked.Load() }", "{ return true }"},
-			{"internal/call/commit.go", "c.rec.Decide(d)", "c.rec.Decide(d)\n\t\tc.tape.gate = media.NewGate(c.tape.permit)"}},
+			{"consent/permit.go", "{ return p.grant != nil && p.grant.inForce.Load()&p.of != 0 }", "{ return true }"}},
 			[]killer{calls("siprec-refuses|prefers-a-recording")}},
 		{"a preference for no recording is ignored", []edit{{pref, "[]string{prefersOff, prefersPause,", "[]string{prefersPause,"}},
 			[]killer{storyTests("TestAPreferenceIsReadFromTheSessionAndItsAudio"), calls("prefers-no-recording")}},
 		{"a wish to be recorded is a consent", []edit{{pref, "return c.asked.prefers == prefersOff }", "return c.asked.prefers == \"on\" }"},
 			{"internal/call/ask.go", "return consent.Unwilling(c.now(), recordpref), nil", "d := consent.Unwilling(c.now(), recordpref)\n\t\td.Outcome = consent.Given\n\t\treturn d, nil"}},
 			[]killer{calls("prefers-a-recording")}},
-		{"a preference for no recording that comes later does not withdraw", []edit{{"internal/call/answer.go", "if c.unwilling() {", "if c.unwilling() && c.tape.gate == nil {"}},
+		{"a preference for no recording that comes later does not withdraw", []edit{{"internal/call/answer.go", "if c.unwilling() {", "if c.unwilling() && !c.tape.permit.Valid() {"}},
 			[]killer{calls("prefers-no-recording-any-more")}},
 	}
 }

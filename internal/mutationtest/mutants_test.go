@@ -31,7 +31,7 @@ func contract(pkg string) killer { return killer{pkg, "TestContract", "put"} }
 // real calls.
 func mutants() (all []mutant) {
 	for _, some := range [][]mutant{ofTheGate(), ofThePermit(), ofTheDecision(), ofTheCall(), ofTheEvidence(),
-		ofTheAgent(), ofTheInvitation(), ofTransfers(), ofEncryption(), ofNumbers()} {
+		ofTheAgent(), ofTheInvitation(), ofTransfers(), ofEncryption(), ofNumbers(), ofPurposes()} {
 		all = append(all, some...)
 	}
 	return all
@@ -66,13 +66,12 @@ func ofTheGate() []mutant {
 
 func ofThePermit() []mutant {
 	const permit, commit, recorder = "consent/permit.go", "consent/commit.go", "internal/rtprecorder/recorder.go"
-	always := edit{permit, "{ return p.grant != nil && !p.grant.revoked.Load() }", "{ return true }"}
+	always := edit{permit, "{ return p.grant != nil && p.grant.inForce.Load()&p.of != 0 }", "{ return true }"}
 	return []mutant{
 		{"every permit is valid", []edit{always}, []killer{law("TestTheZeroPermitPermitsNothing")}},
-		{"nobody asks for a permit", []edit{always,
-			{"internal/call/commit.go", "c.rec.Decide(d)", "c.rec.Decide(d)\n\t\tc.tape.gate = media.NewGate(c.tape.permit)"}},
+		{"nobody asks for a permit", []edit{always},
 			[]killer{calls("refuses|silence|notice-incomplete")}},
-		{"a revoked permit is valid", []edit{{permit, "p.grant.revoked.Store(true)", "p.grant.revoked.Store(false)"}},
+		{"a revoked permit is valid", []edit{{permit, "p.grant.inForce.Store(0)", "p.grant.inForce.Load()"}},
 			[]killer{law("TestCopiesOfAPermitShareOneFate")}},
 		{"a yes that the store refused is a permit", []edit{{commit, "s.Put(ctx, r.Clone()); err != nil {", "s.Put(ctx, r.Clone()); err != nil && d.Outcome != Given {"}},
 			[]killer{law("TestAPermitComesOnlyOfAGivenDecisionThatIsStored"), calls("store-down|store-keeps-but-says-no")}},
@@ -88,7 +87,7 @@ func ofThePermit() []mutant {
 }
 
 func ofTheDecision() []mutant {
-	const decision, asking, ask = "consent/decision.go", "consent/asking.go", "internal/call/ask.go"
+	const decision, asking, hearing = "consent/decision.go", "consent/asking.go", "internal/call/hearing.go"
 	const player, source = "internal/media/player.go", "internal/media/source.go"
 	return []mutant{
 		{"a yes counts although the notice was not heard to its end", []edit{{decision, "case !heard.Complete:", "case !heard.Complete && c.Kind != Yes:"}},
@@ -106,7 +105,7 @@ func ofTheDecision() []mutant {
 			[]killer{law("TestAnUndecidedQuestionIsNeverConsent")}},
 		{"a notice that was cut off counts as heard", []edit{{player, "time.Until(p.due)); err != nil {", "time.Until(p.due)); err != nil {\n\t\t\tp.played.Complete = true"}, {player, "p.played.Complete = !p.missed", "p.played.Complete = true"}},
 			[]killer{mediaTests("TestANoticeEndsWithItsCauseAndSaysHowMuchWasHeard"), calls("notice-incomplete")}},
-		{"the call takes every notice for heard", []edit{{ask, "h.Complete = h.Complete || r.Complete", "h.Complete = true"}},
+		{"the call takes every notice for heard", []edit{{hearing, "s.Complete = s.Complete || r.Complete", "s.Complete = true"}},
 			[]killer{calls("notice-incomplete")}},
 		{"keys from any address count", []edit{{source, "return from == s.locked", "return true"}},
 			[]killer{mediaTests("TestOnlyTheAgreedOrLearnedSourceIsBelieved"), calls("stranger-presses-yes")}},
@@ -129,7 +128,7 @@ func ofTheCall() []mutant {
 			[]killer{calls("agent-presses-the-keys")}},
 		{"the agent's SIP INFO counts", []edit{{answer, "case p.info <- press:", "case c.asked.info <- press:"}},
 			[]killer{calls("agent-presses-by-info"), calls("outbound-agent-presses-yes|during-notice-agent-presses-yes")}},
-		{"the platform is told of a recording that nobody permitted", []edit{{"internal/call/present.go", "if c.tape.permit.Valid() && len(c.route.recorders) > 0 {", "if len(c.route.recorders) > 0 {"}},
+		{"the platform is told of a recording that nobody permitted", []edit{{"internal/call/present.go", "if c.tape.permit.Valid() && len(c.wanted()) > 0 {", "if len(c.route.recorders) > 0 {"}},
 			[]killer{calls("refuses")}},
 		{"the caller's number is logged", []edit{{"internal/call/admit.go", "c.log.Info(\"call admitted\", ", "c.log.Info(\"call admitted\", \"caller\", c.rec.Subject, "}},
 			[]killer{calls("abandons")}},

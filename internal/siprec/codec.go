@@ -32,7 +32,8 @@ func (m Moment) sounds(before Moment) bool {
 
 // tells reports whether who knows of one moment knows enough of another.
 func (m Moment) tells(before Moment) bool {
-	return m.State == before.State && len(m.Transfers) == len(before.Transfers) && m.Session == before.Session && m.sounds(before)
+	return m.State == before.State && len(m.Transfers) == len(before.Transfers) && m.Session == before.Session && m.sounds(before) &&
+		slices.Equal(m.Record.TakenBack(), before.Record.TakenBack())
 }
 
 // codecs are what a stream is offered in: as it is spoken, and what the outlet

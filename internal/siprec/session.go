@@ -164,7 +164,8 @@ func (d *dialogue) farewell() {
 	d.report(true)
 	d.stop()
 	now := d.now()
-	if now.Record.Withdrawal != nil && !d.cfg.Metadata.Silent {
+	takenBack := now.Record.Withdrawal != nil || now.State == consent.RecordingOff // of all, or of what it records for
+	if takenBack && !d.cfg.Metadata.Silent {
 		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 		defer cancel()
 		now.State = consent.RecordingOff

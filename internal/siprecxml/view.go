@@ -149,7 +149,13 @@ func (v View) consent() *Consent {
 		c.State, c.WithdrawnAt = "withdrawn", stamp(r.Withdrawal.At)
 	}
 	for _, g := range r.Purposes {
+		if c.State == "given" && v.State == consent.RecordingOff {
+			c.WithdrawnAt = max(c.WithdrawnAt, stamp(g.WithdrawnAt)) // of what this recorder was for
+		}
 		c.Grants = append(c.Grants, Grant{Purpose: g.Purpose, Granted: g.Granted})
+	}
+	if c.WithdrawnAt != "" {
+		c.State = "withdrawn"
 	}
 	if n := r.Notice; n.ID != "" {
 		c.Notice = &ConsentNotice{ID: n.ID, Version: n.Version, Language: n.Language, SHA256: n.AudioSHA256,

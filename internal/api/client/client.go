@@ -89,10 +89,13 @@ func (c *Client) Show(ctx context.Context, id string) (*consent.Record, error) {
 }
 
 // Withdraw takes a consent back, during or after its call, and returns the
-// record afterwards. Repeating it is harmless.
-func (c *Client) Withdraw(ctx context.Context, id string) (*consent.Record, error) {
+// record afterwards. Repeating it is harmless. With purposes it is taken back for
+// these only.
+func (c *Client) Withdraw(ctx context.Context, id string, purposes ...string) (*consent.Record, error) {
 	var out consent.Record
-	if err := c.json(ctx, http.MethodPost, "/v1/consents/"+segment(id)+"/withdraw", nil, &out); err != nil {
+	query := url.Values{}
+	set(query, "purposes", strings.Join(purposes, ","))
+	if err := c.json(ctx, http.MethodPost, "/v1/consents/"+segment(id)+"/withdraw", query, &out); err != nil {
 		return nil, err
 	}
 	return &out, nil

@@ -100,7 +100,7 @@ func (c *calls) Find(call string) (*consent.Record, bool) {
 	return c.live, true
 }
 
-func (c *calls) Command(_ context.Context, call, verb string) (*consent.Record, error) {
+func (c *calls) Command(_ context.Context, call, verb string, _ ...string) (*consent.Record, error) {
 	if _, ok := c.Find(call); !ok {
 		return nil, consent.ErrNoCall
 	}
@@ -224,7 +224,8 @@ func TestOneRecordIsShownAndWithdrawn(t *testing.T) {
 	assert.Equal(t, consent.Withdrawn, withdrawn.Outcome)
 	assert.Equal(t, consent.Withdrawn, s.records[0].Outcome)
 
-	for _, f := range []func(context.Context, string) (*consent.Record, error){c.Show, c.Withdraw} {
+	for _, f := range []func(context.Context, string) (*consent.Record, error){c.Show,
+		func(ctx context.Context, id string) (*consent.Record, error) { return c.Withdraw(ctx, id) }} {
 		none, err := f(t.Context(), "nobody")
 		var p *client.Problem
 		require.ErrorAs(t, err, &p)
