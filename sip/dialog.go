@@ -31,8 +31,8 @@ type dialog struct {
 	contact siplib.HeaderParams
 	auth    *authorizer // answers challenges as it did for the INVITE; nil: none are
 
-	mu      sync.Mutex   // guards what follows
-	target  siplib.Uri   // the far end's Contact
+	mu sync.Mutex // guards what follows
+	reach
 	routes  []siplib.Uri // the route set
 	seq     uint32       // CSeq of our last request
 	session sessionPair
@@ -44,7 +44,7 @@ func (in *Incoming) serverDialog() *dialog {
 		e: in.e, id: in.id, stack: in.stack,
 		local: bareURI(&in.req.To().Address), remote: bareURI(&in.req.From().Address),
 		peer: in.source, pinned: in.stack.transport != "udp",
-		target: bareURI(&in.req.Contact().Address),
+		reach:  reach{bareURI(&in.req.Contact().Address), behindNAT(in.stack, in.req)},
 		routes: recordRoutes(in.req), contact: contactParams(in.earlyPolicy.ContactParams),
 	}
 	d.session = sessionPair{in.earlyPolicy.SessionID, remoteSession(in.req)}
@@ -61,7 +61,7 @@ func (inv *invitation) clientDialog(res *siplib.Response) *dialog {
 		peer:   inv.hop.dest,
 		invite: inv.req.CSeq().SeqNo,
 		auth:   inv.hop.auth,
-		target: bareURI(&inv.req.Recipient),
+		reach:  reach{target: bareURI(&inv.req.Recipient)},
 		routes: responseRoutes(res),
 		seq:    inv.req.CSeq().SeqNo,
 	}
@@ -106,8 +106,11 @@ func (d *dialog) refresh(msg siplib.Message) {
 		return
 	}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.target = bareURI(&c.Address)
-	d.mu.Unlock()
+	if req, ok := msg.(*siplib.Request); ok {
+		d.flow = behindNAT(d.stack, req)
+	}
 }
 
 // nextSeq returns the CSeq of our next request.
@@ -171,6 +174,9 @@ func (d *dialog) build(ctx context.Context, method siplib.RequestMethod, seq uin
 
 // way finds the hop to the next URI of the dialog.
 func (d *dialog) way(ctx context.Context, next *siplib.Uri, routed bool) (hop, error) {
+	if flow := d.natFlow(); flow.IsValid() && !routed {
+		return hop{stack: d.stack, local: d.stack.local, dest: flow}, nil
+	}
 	sips := strings.EqualFold(next.Scheme, "sips")
 	if d.pinned && !routed && d.stack.connected(d.peer) {
 		return hop{stack: d.stack, local: d.naming(), dest: d.peer, sips: sips}, nil

@@ -83,17 +83,22 @@ func (s *stack) write(to netip.AddrPort, text string) {
 	}
 }
 
-// keepFlowsAlive pings what is open on the connections that we opened, until
-// ctx ends.
+// keepFlowsAlive pings what is open on the connections that we opened, and more
+// often who is behind a NAT, until ctx ends.
 func (e *Endpoint) keepFlowsAlive(ctx context.Context) {
 	if e.keepAlive <= 0 {
 		return
 	}
 	tick := time.NewTicker(e.keepAlive)
 	defer tick.Stop()
+	often := time.NewTicker(min(e.keepAlive, natKeepAlive))
+	defer often.Stop()
 	for {
 		select {
 		case <-tick.C:
+		case <-often.C:
+			e.pingNATs()
+			continue
 		case <-ctx.Done():
 			return
 		}

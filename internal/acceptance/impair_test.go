@@ -17,12 +17,14 @@ import (
 )
 
 // An impairer stands between two parties that speak SIP over UDP and loses,
-// repeats and swaps some of what it carries, both ways. Each party knows it
+// repeats and swaps some of what it carries, both ways, and may keep a word of
+// theirs from them. Each party knows it
 // under the other's name: in every message the addresses of the one side are
 // put for those of the other, so that Contacts lead through it as well. Which
 // message of a direction suffers is the same in every run.
 type impairer struct {
 	near, far link
+	hides     string // a word that neither is to see of the other; empty: none
 	loops     sync.WaitGroup
 
 	carried, lost, repeated, swapped atomic.Int64
@@ -41,6 +43,23 @@ func (l link) addr() string { return l.conn.LocalAddr().String() }
 // direction permille suffer each fate.
 func impair(t *testing.T, at, near, far string, permille int, seed uint64) *impairer {
 	t.Helper()
+	i := between(t, at, near, far)
+	i.run(t, permille, seed)
+	return i
+}
+
+// hide stands there to keep a word from both, and does nothing else.
+func hide(t *testing.T, at, near, far, word string) *impairer {
+	t.Helper()
+	i := between(t, at, near, far)
+	i.hides = word
+	i.run(t, 0, 0)
+	return i
+}
+
+// between is an impairer that does not run yet.
+func between(t *testing.T, at, near, far string) *impairer {
+	t.Helper()
 	open := func(addr, peer string) link {
 		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
 		require.NoError(t, err)
@@ -48,7 +67,12 @@ func impair(t *testing.T, at, near, far string, permille int, seed uint64) *impa
 		require.Len(t, conn.LocalAddr().String(), len(peer), "an address of another length would make Content-Length wrong")
 		return link{conn, netip.MustParseAddrPort(peer)}
 	}
-	i := &impairer{near: open(at, near), far: open("127.0.0.1:0", far)}
+	host, _, err := net.SplitHostPort(at)
+	require.NoError(t, err)
+	return &impairer{near: open(at, near), far: open(net.JoinHostPort(host, "0"), far)}
+}
+
+func (i *impairer) run(t *testing.T, permille int, seed uint64) {
 	i.loops.Go(func() { i.carry(i.near, i.far, permille, rand.New(rand.NewPCG(seed, 1))) })
 	i.loops.Go(func() { i.carry(i.far, i.near, permille, rand.New(rand.NewPCG(seed, 2))) })
 	t.Cleanup(func() {
@@ -56,7 +80,6 @@ func impair(t *testing.T, at, near, far string, permille int, seed uint64) *impa
 		i.far.conn.Close()
 		i.loops.Wait()
 	})
-	return i
 }
 
 // carry takes what comes in at from, and sends it on at to.
@@ -65,6 +88,9 @@ func (i *impairer) carry(from, to link, permille int, dice *rand.Rand) {
 		// The receiver must see the impairer in the place of the sender, and
 		// itself in the place of the impairer.
 		b = bytes.ReplaceAll(b, []byte(from.peer.String()), []byte(to.addr()))
+		if i.hides != "" { // another word of the same length
+			b = bytes.ReplaceAll(b, []byte(i.hides), bytes.Repeat([]byte("x"), len(i.hides)))
+		}
 		return bytes.ReplaceAll(b, []byte(from.addr()), []byte(to.peer.String()))
 	}
 	send := func(b []byte) { to.conn.WriteToUDPAddrPort(b, to.peer) } // one more that is lost, if it fails

@@ -26,7 +26,11 @@ const binaryVariable = "CONSENTGW_BINARY"
 // their events, so more of them do than there are processors.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	flag.Set("test.parallel", "8")
+	if os.Getenv(networkVariable) == "1" {
+		flag.Set("test.parallel", "4") // each with two softphones, and beside the others
+	} else {
+		flag.Set("test.parallel", "8")
+	}
 	goleak.VerifyTestMain(built{m})
 }
 

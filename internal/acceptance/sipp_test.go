@@ -152,13 +152,18 @@ func (c sippCall) outcome() string {
 
 // sippCallers makes the calls one after the other at a rate per second.
 func (s *site) sippCallers(rate int, calls []sippCall, name string) *sipp {
+	return s.sippCallersBy("caller", rate, calls, name)
+}
+
+// sippCallersBy does so by a scenario.
+func (s *site) sippCallersBy(scenario string, rate int, calls []sippCall, name string) *sipp {
 	lines := []string{"SEQUENTIAL"}
 	for _, c := range calls {
 		lines = append(lines, callerNumber+";"+c.choice+";"+c.way)
 	}
 	file := filepath.Join(s.t.TempDir(), "calls.csv")
 	require.NoError(s.t, os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
-	return s.runSIPp("caller", s.trunk, "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", portOf(freePort(s.t)), "-mp", strconv.Itoa(callerMedia),
+	return s.runSIPp(scenario, s.trunk, "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", portOf(freePort(s.t)), "-mp", strconv.Itoa(callerMedia),
 		"-s", calledNumber, "-inf", file, "-cid_str", name+"-%u@caller.test", "-m", strconv.Itoa(len(calls)), "-r", strconv.Itoa(rate), "-l", strconv.Itoa(len(calls)))
 }
 

@@ -66,6 +66,7 @@ const (
 type plan struct {
 	embedded bool              // the embedded store instead of Redis
 	info     bool              // log level info instead of debug
+	opus     bool              // the notice in Opus as well; it is speech then
 	host     string            // address of both sides; empty: 127.0.0.1
 	trunk    string            // host and port that carriers send to; empty: on host
 	patience time.Duration     // for the whole test; 0: patience
@@ -80,7 +81,7 @@ func newSite(t *testing.T, p plan) *site {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), cmp.Or(p.patience, patience), errors.New("the event that the test waits for did not come"))
 	t.Cleanup(cancel)
 	s := &site{t: t, ctx: ctx, dir: t.TempDir()}
-	s.writeNotice()
+	s.writeNotice(p.opus)
 	if p.beside == nil {
 		var err error
 		s.recorder, err = phone.NewRecorder(netip.MustParseAddr("127.0.0.1"))
@@ -157,17 +158,25 @@ func replaced(t *testing.T, text, old, new string) string {
 	return strings.Replace(text, old, new, 1)
 }
 
-// freePort is an address of loopback that was free for UDP and TCP a moment ago.
+// freePort is an address of loopback whose port was free for UDP on every address
+// and for TCP a moment ago, and is given to nobody else until the test has ended:
+// tests run beside each other, and take some time to bind what they were given.
 func freePort(t *testing.T) string {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 100 {
+		taken, err := net.Listen("tcp", "127.0.0.99:0") // as a sign for the others, where nobody else is
 		require.NoError(t, err)
-		c, err := net.ListenPacket("udp", l.Addr().String())
+		t.Cleanup(func() { taken.Close() })
+		addr := fmt.Sprint("127.0.0.1:", taken.Addr().(*net.TCPAddr).Port)
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
 		l.Close()
+		c, err := net.ListenPacket("udp", ":"+portOf(addr))
 		if err == nil {
-			defer c.Close()
-			return c.LocalAddr().String()
+			c.Close()
+			return addr
 		}
 	}
 	require.FailNow(t, "no port is free for both UDP and TCP")
@@ -176,13 +185,18 @@ func freePort(t *testing.T) string {
 
 // writeNotice makes a notice of short tones, half a second of question, so that
 // many calls fit into a test.
-func (s *site) writeNotice() {
+func (s *site) writeNotice(opus bool) {
 	at := filepath.Join(s.dir, "prompts", "short", "1", "nl")
 	require.NoError(s.t, os.MkdirAll(at, 0o755))
 	for i, name := range prompts.Names() {
 		samples := 8000 * 2 / 10
 		if name == prompts.Ask {
 			samples = 8000 * 5 / 10
+		}
+		if opus {
+			samples = speechSamples
+			speech := readFile(s.t, "../oggopus/testdata/speech.opus")
+			require.NoError(s.t, os.WriteFile(filepath.Join(at, name+".opus"), []byte(speech), 0o644))
 		}
 		f, err := os.Create(filepath.Join(at, name+".wav"))
 		require.NoError(s.t, err)
@@ -195,6 +209,9 @@ func (s *site) writeNotice() {
 	s.notice, err = library.Notice("short", "nl")
 	require.NoError(s.t, err)
 }
+
+// speechSamples is how long the speech in Opus is, at 8 kHz.
+const speechSamples = 8000 * 3 / 2
 
 func tone(hertz float64, samples int) []int16 {
 	pcm := make([]int16, samples)

@@ -54,6 +54,7 @@ type negotiation struct {
 	local     sdp.Local                               // what our description is made of
 	described []byte                                  // our description as last sent
 	agreed    sdp.Agreed
+	round     uint                   // how often something was agreed
 	prefers   string                 // what its last description asked for: see preference
 	preferred string                 // and what the record says of it
 	records   consent.RecordingState // whether its side records, as it says
@@ -188,8 +189,9 @@ func (p *party) settle(agreed sdp.Agreed) error {
 		return err
 	}
 	p.agreed = agreed
+	p.round++
 	far := media.Far{
-		Addr: agreed.Remote, Signalled: p.signalled,
+		Addr: agreed.Remote, Signalled: p.signalled, Round: p.round,
 		Codec: codecOf(agreed.Audio), PayloadType: agreed.Audio.PT, LocalPT: agreed.LocalPT, EventPT: -1,
 		Send: agreed.Send, Receive: agreed.Receive,
 		Mux: agreed.RTCPMux, Seal: p.seal, Open: p.open,

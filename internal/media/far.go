@@ -39,6 +39,9 @@ type Far struct {
 	// Signalled is where its signalling comes from: a telephone behind a NAT
 	// sends from there. The zero address: not known.
 	Signalled netip.Addr
+	// Round counts what was agreed so far: each round lets the source be learned
+	// anew, because a NAT may have moved it.
+	Round uint
 }
 
 // UsableFar says why packets must not be sent to addr from the local address
@@ -86,6 +89,9 @@ type agreement struct {
 // next agreement keeps it if the address stays the same.
 type route struct {
 	agreed target
+	// before is the source that was learned in the rounds before: it is still
+	// believed at once, and packets go there until another one is learned.
+	before netip.AddrPort
 	// locked is the source that was learned: stored once by Run, read by
 	// whoever sends. Nil: none yet.
 	locked atomic.Pointer[target]
@@ -135,7 +141,7 @@ func agree(now time.Time, far Far, before *agreement) *agreement {
 	a := &agreement{Far: far, rate: far.Codec.Clock(), due: now,
 		nowhere: far.Addr.Port() == 0 || far.Addr.Addr().IsUnspecified()}
 	if before != nil && before.Addr == far.Addr {
-		a.route = before.route
+		a.route = before.route.next(far.Round != before.Round)
 		if before.Receive {
 			a.due = before.due
 		}
@@ -143,6 +149,18 @@ func agree(now time.Time, far Far, before *agreement) *agreement {
 		a.route = &route{agreed: newTarget(far.Addr)}
 	}
 	return a
+}
+
+// next is the route of the agreement that follows; with again, the source is
+// learned once more.
+func (r *route) next(again bool) *route {
+	locked := r.locked.Load()
+	if !again || locked == nil {
+		return r
+	}
+	n := &route{agreed: r.agreed, before: locked.addr}
+	n.locked.Store(locked)
+	return n
 }
 
 // destination is where a packet goes now: to the locked source (symmetric RTP,

@@ -35,10 +35,15 @@ func (s *source) accept(a *agreement, from netip.AddrPort, p *packet, agreed boo
 	if s.locked.IsValid() {
 		return from == s.locked
 	}
-	if from == a.Addr {
-		if agreed {
-			s.lock(&a.route.agreed)
-		}
+	switch {
+	case from != a.Addr && from != a.route.before:
+	case !agreed:
+		return true
+	case from == a.Addr:
+		s.lock(&a.route.agreed)
+		return true
+	default:
+		s.lock(a.route.locked.Load()) // there since the rounds before
 		return true
 	}
 	if from.Addr() != a.Addr.Addr() && from.Addr() != a.Signalled || !agreed {

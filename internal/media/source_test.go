@@ -130,6 +130,39 @@ func TestALaterAgreementKeepsOrForgetsTheSource(t *testing.T) {
 	assert.False(t, hear(moved, netip.MustParseAddrPort(agreedFrom)))
 }
 
+func TestARoundLetsTheSourceBeLearnedAnew(t *testing.T) {
+	far := Far{Addr: netip.MustParseAddrPort(agreedFrom), Signalled: netip.MustParseAddr("198.51.100.7"), Send: true, Receive: true, Round: 1}
+	for name, c := range map[string]struct {
+		arrivals []arrival // the last three of the round before are those of the NAT
+		sendsTo  string
+	}{
+		"nothing came yet: where it was":           {nil, behindNAT},
+		"the NAT has kept it: believed at once":    {[]arrival{{behindNAT, 1, 4, false, true}, {natOther, 1, 5, false, false}}, behindNAT},
+		"the NAT has moved it: after three":        {[]arrival{{natOther, 1, 4, false, false}, {natOther, 1, 5, false, false}, {natOther, 1, 6, false, true}, {behindNAT, 1, 7, false, false}}, natOther},
+		"no NAT any more: the agreed one, at once": {[]arrival{{agreedFrom, 1, 4, false, true}, {behindNAT, 1, 5, false, false}}, agreedFrom},
+		"a stranger is none the less one":          {[]arrival{{stranger, 1, 4, false, false}, {stranger, 1, 5, false, false}, {stranger, 1, 6, false, false}}, behindNAT},
+		"what was not agreed moves nothing":        {[]arrival{{behindNAT, 1, 4, true, true}, {natOther, 1, 4, false, false}, {natOther, 1, 5, false, false}, {natOther, 1, 6, false, true}}, natOther},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s source
+			first := agree(time.Now(), far, nil)
+			for seq := range uint16(3) {
+				s.accept(first, netip.MustParseAddrPort(behindNAT), &packet{ssrc: 1, seq: seq + 1}, true)
+			}
+			require.Equal(t, behindNAT, first.destination().addr.String())
+			later := far
+			later.Round++
+			second := agree(time.Now(), later, first)
+			for i, x := range c.arrivals {
+				got := s.accept(second, netip.MustParseAddrPort(x.from), &packet{ssrc: x.ssrc, seq: x.seq}, !x.foreign)
+				assert.Equal(t, x.believe, got, "arrival %d from %s", i, x.from)
+			}
+			assert.Equal(t, c.sendsTo, second.destination().addr.String())
+			assert.Equal(t, behindNAT, first.destination().addr.String(), "the round before is as it was")
+		})
+	}
+}
+
 func TestAddressesThatMediaMustNotGoTo(t *testing.T) {
 	lan := netip.MustParseAddr("192.0.2.1")
 	cases := map[string]struct {
