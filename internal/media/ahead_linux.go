@@ -17,7 +17,7 @@ func (l *loop) ahead(events []syscall.EpollEvent) {
 			}
 		}
 	}
-	l.warmth = sum
+	l.memory.warmth = sum
 }
 
 // ahead reads what the reader of the stream owns, and of others only what anyone

@@ -31,8 +31,7 @@ type loop struct {
 	waiting []*seat // for a key to end; holds as many as there are seats
 	ended   bool
 	rung    bool
-	served  int    // events of this round
-	warmth  uint64 // means nothing: what ahead reads must go somewhere
+	served  int // events of this round
 	clocks
 	memory *roundMemory
 }
@@ -48,6 +47,7 @@ type roundMemory struct {
 	receiver
 	scratch
 	events [256]syscall.EpollEvent
+	warmth uint64 // means nothing: what ahead reads must go somewhere
 }
 
 // theBell stands in an event where the slot of a stream stands otherwise.
