@@ -123,16 +123,16 @@ func TestAPurposeIsGrantedExactlyByItsOwnYes(t *testing.T) {
 		policy := several(rapid.SampledFrom([]consent.Ask{consent.AskTogether, consent.AskChoose, consent.AskEach}).Draw(t, "ask"), all...)
 		want := map[string]bool{}
 		_, d := answered(policy, func(q consent.Question) (consent.Heard, consent.Choice) {
-			kind := rapid.SampledFrom([]consent.ChoiceKind{consent.Yes, consent.No, consent.Silence, consent.OtherKey,
+			kind := rapid.SampledFrom([]consent.ChoiceKind{consent.Yes, consent.Yes, consent.Yes, consent.Yes, consent.No, consent.Silence, consent.OtherKey,
 				consent.Ambiguous, consent.Choosing}).Draw(t, "choice")
-			heard := consent.Heard{Complete: rapid.Bool().Draw(t, "heard")}
+			heard := consent.Heard{Complete: rapid.IntRange(0, 3).Draw(t, "heard") > 0}
 			for _, p := range q.Purposes {
 				want[p] = kind == consent.Yes && heard.Complete
 			}
 			return heard, pressed(kind, string(kind))
 		})
 		v := &vault{answer: keeps}
-		kept := rapid.Bool().Draw(t, "kept")
+		kept := rapid.IntRange(0, 3).Draw(t, "kept") > 0
 		if !kept {
 			v.answer = keepsButFails
 		}
@@ -150,6 +150,26 @@ func TestAPurposeIsGrantedExactlyByItsOwnYes(t *testing.T) {
 		require.Equal(t, slices.ContainsFunc(r.Purposes, func(g consent.Grant) bool { return g.Granted }), permit.Valid())
 		require.Equal(t, permit.Valid(), r.Outcome == consent.Given)
 	})
+}
+
+func TestRefusingOnePurposeRefusesNothingElse(t *testing.T) {
+	answers := map[string]consent.Choice{"quality": pressed(consent.Yes, "1"), "training": pressed(consent.No, "2"),
+		"ai_analysis": {Kind: consent.Silence}, "fraud": pressed(consent.Yes, "1")}
+	p := several(consent.AskEach, "quality", "training", "ai_analysis", "fraud")
+	_, d := answered(p, func(q consent.Question) (consent.Heard, consent.Choice) { return whole(), answers[q.Purposes[0]] })
+	r := consent.NewRecord("id", "gw-1", "gw-1/7", p, consent.Call{InvitedAt: noon})
+	_, err := consent.Commit(t.Context(), &vault{answer: keeps}, r, d, func() time.Time { return noon })
+	require.NoError(t, err)
+	var got []string
+	for _, g := range r.Purposes {
+		key := ""
+		if g.Press != nil {
+			key = g.Press.Key
+		}
+		got = append(got, fmt.Sprintf("%s %s %t by %q to %s", g.Purpose, g.Outcome, g.Granted, key, g.Question))
+	}
+	assert.Equal(t, []string{`quality given true by "1" to question 1`, `training refused false by "2" to question 2`,
+		`ai_analysis no_input false by "" to question 3`, `fraud given true by "1" to question 4`}, got)
 }
 
 func TestWhoLeavesInTheMiddleHasAgreedToNothing(t *testing.T) {

@@ -129,6 +129,8 @@ type verdict struct {
 	Route    string   `json:"route,omitempty"`
 	Platform string   `json:"platform,omitempty"`
 	Policy   string   `json:"policy,omitempty"`
+	Ask      string   `json:"ask,omitempty"` // how, if not for all purposes together
+	Purposes []string `json:"purposes,omitempty"`
 	From     string   `json:"from"`
 	To       string   `json:"to"`
 	Why      []string `json:"why"`
@@ -157,6 +159,7 @@ func (q question) ask(cfg *config.Config, source netip.Addr, at time.Time) (verd
 	if ok {
 		a.Matches, a.From, a.To = true, choice.From, choice.To
 		a.Route, a.Platform, a.Policy = choice.Route.Name, choice.Route.Platform, choice.Route.Policy
+		a.asks(cfg)
 	}
 	return a, nil
 }
@@ -177,8 +180,18 @@ func (q question) askOutbound(cfg *config.Config, table *route.Table, source net
 	if ok {
 		a.Matches, a.From, a.To = true, choice.From, choice.To
 		a.Route, a.Trunk, a.Policy = choice.Route.Name, choice.Route.Trunk, choice.Route.Policy
+		a.asks(cfg)
 	}
 	return a, nil
+}
+
+// asks says how purposes are asked for one by one, if they are.
+func (a *verdict) asks(cfg *config.Config) {
+	for _, p := range cfg.Policies {
+		if p.Name == a.Policy && (p.Ask == config.AskChoose || p.Ask == config.AskEach) {
+			a.Ask, a.Purposes = p.Ask, p.Purposes
+		}
+	}
 }
 
 func (a verdict) print(w io.Writer, asJSON bool) error {
@@ -217,4 +230,10 @@ func (a verdict) write(w io.Writer) {
 		to = "trunk " + a.Trunk
 	}
 	fmt.Fprintf(w, "\nThe call takes route %s to %s, %s.\nCalling number: %s\nCalled number:  %s\n", a.Route, to, policy, from, a.To)
+	switch purposes := strings.Join(a.Purposes, ", "); a.Ask {
+	case config.AskChoose:
+		fmt.Fprintf(w, "Asked for:      %s; all at once, or each by itself if the asked party chooses so\n", purposes)
+	case config.AskEach:
+		fmt.Fprintf(w, "Asked for:      %s; each by itself\n", purposes)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -291,4 +292,96 @@ func TestAWithdrawalWhoseReplyWasLostIsNotSentTwiceAndMayBeRepeated(t *testing.T
 	w := d.ask(t, "POST", withdrawURL(granted(1)))
 	require.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, "withdrawn", members(t, w)["outcome"])
+}
+
+// both is a record whose call agreed to two purposes, each by itself.
+func both(n int) *consent.Record {
+	r := granted(n)
+	r.Terms.Ask = consent.AskEach
+	at := r.DecidedAt
+	r.Notice.Prompts = []consent.Spoken{{Prompt: "ask-quality", Codec: "PCMA", Heard: r.Notice.Heard}}
+	r.Purposes = []consent.Grant{
+		{Purpose: "quality", Granted: true, Outcome: consent.Given, Question: "ask-quality", Press: r.Press, DecidedAt: at},
+		{Purpose: "training", Granted: true, Outcome: consent.Given, Question: "ask-training", Press: r.Press, DecidedAt: at},
+	}
+	return r
+}
+
+func TestOnePurposeCanBeWithdrawn(t *testing.T) {
+	for name, target := range map[string]string{
+		"by record": withdrawURL(both(1)), "by call": "/v1/calls/trunk-1@127.0.0.1/withdraw",
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk()
+			d.store.records = []*consent.Record{over(both(1))}
+			for range 2 { // twice is once
+				w := d.ask(t, "POST", target+"?purposes=training")
+				require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
+				assert.Equal(t, "granted", members(t, w)["status"])
+			}
+			got := d.store.stored(t, both(1).ID)
+			assert.Equal(t, consent.Given, got.Outcome)
+			assert.True(t, got.Has("quality"))
+			assert.Equal(t, consent.Withdrawn, got.Purposes[1].Outcome)
+			assert.Equal(t, "api", got.Purposes[1].WithdrawnBy)
+
+			w := d.ask(t, "POST", target+"?purposes=quality,training")
+			require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
+			assert.Equal(t, "withdrawn", members(t, w)["status"])
+			assert.Equal(t, consent.Withdrawn, d.store.stored(t, both(1).ID).Outcome)
+		})
+	}
+}
+
+func TestAPurposeThatNobodyAskedForIsNamedAsAMistake(t *testing.T) {
+	for name, live := range map[string]bool{"during the call": true, "after it": false} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk()
+			if live {
+				d.calls.live = []*consent.Record{both(1)}
+			} else {
+				d.store.records = []*consent.Record{over(both(1))}
+			}
+			for _, given := range []string{"trainings", "quality,", "quality;training"} {
+				p := problemIn(t, d.ask(t, "POST", withdrawURL(both(1))+"?purposes="+url.QueryEscape(given)))
+				assert.Equal(t, http.StatusBadRequest, p.Status)
+				assert.Equal(t, "purposes", p.Parameter)
+				assert.Contains(t, p.Detail, "quality,training.")
+			}
+			assert.Empty(t, d.calls.commands)
+		})
+	}
+}
+
+func TestALiveCallWithdrawsOnePurposeItself(t *testing.T) {
+	d := newDesk()
+	d.calls.live = []*consent.Record{both(1)}
+	w := d.ask(t, "POST", "/v1/calls/trunk-1@127.0.0.1/withdraw?purposes=quality")
+	require.Equal(t, http.StatusOK, w.Code, "%s", w.Body)
+	assert.Equal(t, []string{"withdraw trunk-1@127.0.0.1 quality"}, d.calls.commands)
+	assert.Empty(t, d.store.ops)
+}
+
+func TestAStatusTellsTheOutcomeOfEachPurposeWithoutItsEvidence(t *testing.T) {
+	d := newDesk()
+	r := both(1)
+	r.Withdraw(noon, "api", "training")
+	d.calls.live = []*consent.Record{r}
+	assert.Equal(t, []any{
+		map[string]any{"purpose": "quality", "granted": true, "outcome": "given"},
+		map[string]any{"purpose": "training", "granted": false, "outcome": "withdrawn"},
+	}, members(t, d.ask(t, "GET", "/v1/calls/trunk-1@127.0.0.1/consent"))["purposes"])
+	flat := members(t, d.ask(t, "GET", "/v1/calls/trunk-1@127.0.0.1/consent?shape=flat"))
+	assert.Equal(t, "quality", flat["purposes_granted"])
+	assert.Equal(t, "training", flat["purposes_denied"])
+}
+
+func TestPurposesThatAreNotStoredYetAreNotGranted(t *testing.T) {
+	d := newDesk()
+	r := both(1)
+	r.StoredAt = time.Time{}
+	d.calls.live = []*consent.Record{r}
+	got := members(t, d.ask(t, "GET", "/v1/calls/trunk-1@127.0.0.1/consent"))
+	assert.Equal(t, "pending", got["status"])
+	assert.Equal(t, []any{map[string]any{"purpose": "quality", "granted": false}, map[string]any{"purpose": "training", "granted": false}}, got["purposes"])
 }

@@ -207,7 +207,7 @@ func everything() *desk {
 	past.Recordings[0].Pauses[0].To = noon
 	d.calls.live = []*consent.Record{live, recordOf(4)}
 	d.calls.do = func(*consent.Record, string) error { return nil }
-	d.store.records = []*consent.Record{past, over(granted(3)), recordOf(5)}
+	d.store.records = []*consent.Record{past, over(granted(3)), recordOf(5), over(both(6))}
 	d.config.Health = doctor{true, []string{"store"}}
 	return d
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/dtmf"
 	"consentgw/internal/sdp"
 	"consentgw/sip"
 )
@@ -153,63 +152,6 @@ func (c *Call) change(p *party, apply func() error) error {
 	c.indicate()
 	c.publish()
 	return nil
-}
-
-// infoFrom takes a key by SIP INFO. Every other INFO is passed to the other side
-// as it is, and so are the agent's keys. A
-// key is passed on as well, but nobody waits for the answer: the next key may
-// be the last of the withdraw sequence, and waits behind this one.
-func (c *Call) infoFrom(p *party, contentType string, body []byte) int {
-	press, err := dtmf.ParseInfo(contentType, body, c.now())
-	if err == nil {
-		select {
-		case p.info <- press:
-		default: // nobody reads: the call is closing, or an agent has not been put through
-		}
-	}
-	if err != nil || p != c.asked {
-		return c.passInfo(p, contentType, body)
-	}
-	select {
-	case p.pressed.onward <- info{contentType, body}:
-	default: // the platform does not keep up
-	}
-	return 200
-}
-
-// info is one SIP INFO on its way to the other party.
-type info struct {
-	contentType string
-	body        []byte
-}
-
-// passKeys hands the keys that the caller presses by INFO from now on to the
-// agent, in order, until the call ends.
-func (c *Call) passKeys() {
-	agent, onward := c.agent, c.asked.pressed.onward
-	discard(onward) // pressed before there was this agent
-	c.beside(func() {
-		for {
-			select {
-			case i := <-onward:
-				agent.leg.Info(agent.running, i.contentType, i.body) // whatever the answer
-			case <-agent.running.Done():
-				return
-			}
-		}
-	})
-}
-
-// discard empties a channel without ever waiting: the agent before may take from
-// it as well, until its goroutine has seen that it is to end.
-func discard(onward <-chan info) {
-	for {
-		select {
-		case <-onward:
-		default:
-			return
-		}
-	}
 }
 
 // infoWait bounds how long one party waits for the other's answer to an INFO.

@@ -163,6 +163,8 @@ func (c *Call) until(ctx context.Context, done <-chan struct{}) error {
 			c.pressed(c.agent, d)
 		case d := <-c.agent.info:
 			c.pressed(c.agent, d)
+		case <-c.tape.stops():
+			c.stopped()
 		case <-c.tape.pause.due:
 			c.pauseOver()
 		case f := <-c.inbox:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"consentgw/consent"
+	"consentgw/internal/media"
 	"consentgw/prompts"
 )
 
@@ -19,6 +20,8 @@ func (c *Call) commit(d consent.Decision) {
 		c.log.Warn("decision not stored: the call goes on unrecorded", "error", err)
 	} else {
 		c.tape.permit = permit
+		c.tape.brake = media.NewBrake()
+		c.heedKeys(c.asked)
 	}
 	language := ""
 	if c.route.policy != nil {

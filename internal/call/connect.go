@@ -205,10 +205,12 @@ func (c *Call) join() {
 
 // talk lets the asked party and the agent of now hear each other.
 func (c *Call) talk() {
+	c.heedKeys(c.agent)
 	c.agent.stream.RelayTo(c.asked.stream)
 	c.asked.stream.RelayTo(c.agent.stream)
 	c.align()
-	c.passKeys()
+	c.passKeys(c.asked, c.agent)
+	c.passKeys(c.agent, c.asked)
 }
 
 // agentLeft forgets an agent who did not wait for the caller's decision.

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"strings"
-	"time"
 
 	"consentgw/consent"
 	"consentgw/internal/dtmf"
@@ -65,8 +63,8 @@ type negotiation struct {
 type presses struct {
 	last     dtmf.Press
 	once     dtmf.Once
-	sequence sequence
-	onward   chan info // by SIP INFO, for the other party; the leg sends
+	sequence *dtmf.Sequences // of the policy; nil until a key looks for them
+	onward   chan info       // by SIP INFO, for the other party; the leg sends
 }
 
 func (c *Call) newParty(name string, ports *media.Ports, signalled netip.Addr) (*party, error) {
@@ -223,34 +221,4 @@ func (p *party) fresh(d dtmf.Press) bool {
 func (p *party) releases(d dtmf.Press) bool {
 	return d.Released && d.Method == dtmf.RFC4733 && d.Method == p.pressed.last.Method &&
 		d.Key == p.pressed.last.Key && d.SSRC == p.pressed.last.SSRC && d.Timestamp == p.pressed.last.Timestamp
-}
-
-// sequence finds a key sequence in a row of presses.
-type sequence struct {
-	keys string
-	at   time.Time
-}
-
-// sequenceGap is how long a sequence may rest between two keys. Above it, a
-// star pressed in a menu and a nine pressed later would stop a recording.
-const sequenceGap = 3 * time.Second
-
-// push adds a press and returns which of the wanted sequences it completes; empty
-// for none.
-func (s *sequence) push(p dtmf.Press, wanted ...string) string {
-	if p.At.Sub(s.at) > sequenceGap {
-		s.keys = ""
-	}
-	s.at = p.At
-	s.keys += string(p.Key.Rune())
-	longest := 0
-	for _, want := range wanted {
-		longest = max(longest, len(want))
-		if want != "" && strings.HasSuffix(s.keys, want) {
-			s.keys = ""
-			return want
-		}
-	}
-	s.keys = s.keys[max(len(s.keys)-longest, 0):]
-	return ""
 }

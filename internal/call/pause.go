@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/dtmf"
 )
 
 // How a pause is asked for, and how it ends. These words stand in the record.
@@ -80,37 +79,6 @@ func ofParty(p *party) string {
 		return ""
 	}
 	return " of the " + p.name
-}
-
-// pressed looks for the sequences of the policy in a party's keys. The asked
-// party's count at any time after the decision; the agent's pause and resume, and
-// decide nothing.
-func (c *Call) pressed(p *party, d dtmf.Press) {
-	if !p.fresh(d) {
-		return
-	}
-	if p == c.asked {
-		c.svc.Metrics.Press(string(d.Method))
-	}
-	if c.route.policy == nil {
-		return
-	}
-	var err error
-	keys := c.route.policy.Keys
-	switch p.pressed.sequence.push(d, keys.Withdraw, keys.Pause, keys.Resume) {
-	case "":
-	case keys.Withdraw:
-		if p == c.asked {
-			c.withdraw(byKey)
-		}
-	case keys.Pause:
-		err = c.pauseBy(byKey, p)
-	case keys.Resume:
-		err = c.resumeBy(byKey, p)
-	}
-	if err != nil {
-		c.log.Debug("key sequence without effect", "party", p.name, "error", err)
-	}
 }
 
 // recordingHeader is how a platform pauses and resumes: it sends the header in an

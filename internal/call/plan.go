@@ -43,6 +43,7 @@ type path struct {
 	carrier   *Carrier // of an outbound route, where the calls go; else nil
 	recorders []Recorder
 	maxPause  time.Duration // 0: a pause has no end of its own
+	holdBack  time.Duration // of keys that a sequence may begin with
 	tone      config.Tone
 }
 
@@ -141,7 +142,7 @@ func (r *path) ask(cfg *config.Config, name string, library *prompts.Library) er
 	}
 	r.policy = policyOf(cfg.Policies[i])
 	r.dialEarly = cfg.Policies[i].Dial == config.DialDuringNotice
-	r.maxPause, r.tone = cfg.Policies[i].MaxPause, cfg.Policies[i].Tone
+	r.maxPause, r.holdBack, r.tone = cfg.Policies[i].MaxPause, cfg.Policies[i].HoldBack, cfg.Policies[i].Tone
 	notice, err := library.Notice(r.policy.Notice, r.policy.Language)
 	if err != nil {
 		return fmt.Errorf("policy %q: %w", name, err)

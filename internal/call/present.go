@@ -125,6 +125,7 @@ func (c *Call) consentHeaders() []sip.Header {
 	return written(preset.Fields(headers.Consent{
 		Status: string(c.rec.Outcome.Header()), RecordID: string(c.id), Outcome: string(outcome),
 		Language: c.rec.Notice.Language, Recording: recording, CallID: c.rec.Call.TrunkCallID,
+		Purposes: c.purposesTold(),
 	}, platform.UserToUser))
 }
 

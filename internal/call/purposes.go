@@ -1,6 +1,25 @@
 package call
 
-import "consentgw/consent"
+import (
+	"strings"
+
+	"consentgw/consent"
+)
+
+// purposesTold are the granted purposes, for a platform; empty where all share one
+// answer, which it is told anyway.
+func (c *Call) purposesTold() string {
+	if c.route.policy == nil || !c.several() || !c.tape.permit.Valid() {
+		return ""
+	}
+	var granted []string
+	for _, g := range c.rec.Purposes {
+		if g.Granted {
+			granted = append(granted, g.Purpose)
+		}
+	}
+	return strings.Join(granted, ",")
+}
 
 // stopFor shuts the gates of the recorders for which nothing but these purposes
 // was granted. When it returns no copy is on its way to them; the others go on.
@@ -15,10 +34,15 @@ func (c *Call) stopFor(purposes []string) {
 	c.pass(c.tape.passing) // it may have been the last that was on
 }
 
-// closeUnpermitted closes in the evidence what has no permit any more. The
-// recordings stay open in the process until close, so that a copy that should not
-// be would still be counted.
+// closeUnpermitted gives up the openings that have no permit any more, and closes
+// in the evidence what is open without one. The recordings stay open in the process
+// until close, so that a copy that should not be would still be counted.
 func (c *Call) closeUnpermitted() {
+	for _, a := range c.tape.trying {
+		if !a.permit.Valid() {
+			a.giveUp()
+		}
+	}
 	at := consent.Stamp(c.now())
 	for i := range c.tape.open {
 		o := &c.tape.open[i]

@@ -178,5 +178,9 @@ func (q *question) heard(r result) {
 	if q.heardAt.IsZero() && !slices.ContainsFunc(q.parts, func(name string) bool { return !q.of(name).Complete }) {
 		q.heardAt = r.EndedAt
 	}
-	q.rec.Note(r.EndedAt, "notice_played", "")
+	text := ""
+	if q.several() {
+		text = r.prompt
+	}
+	q.rec.Note(r.EndedAt, "notice_played", text)
 }

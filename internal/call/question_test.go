@@ -71,6 +71,9 @@ func TestAKeyCountsForTheQuestionThatWasOpen(t *testing.T) {
 	second := follows(c, heard, interview, opened)
 	require.Equal(t, []string{"ask-training"}, second.parts, "who has been told once is not told again")
 	assert.Equal(t, consent.Ignore, second.key(one(opened.Add(-time.Millisecond))), "pressed before the question was open")
+	no := one(opened.Add(-2 * time.Millisecond))
+	no.Key = '2'
+	assert.Equal(t, consent.Ignore, second.key(no), "not even a no")
 	assert.Equal(t, consent.Ignore, second.key(one(opened.Add(time.Second))), "pressed before the question was heard")
 	end = hears(second, opened.Add(2*time.Second), "ask-training")
 	assert.Equal(t, consent.Ignore, second.late(), "and it does not count later")

@@ -66,18 +66,18 @@ func (c *Call) record(ctx context.Context) {
 	if !c.tape.permit.Valid() {
 		return
 	}
-	opening, giveUp := context.WithCancel(ctx)
-	c.tape.giveUp = giveUp
 	take := Take{News: c.news()}
 	for _, r := range c.wanted() {
 		c.tape.opening++
 		take := take // each its own
 		take.Permit = c.tape.permit.For(r.Purposes)
-		take.Gate = media.NewGate(take.Permit)
+		take.Gate = media.NewGate(take.Permit).Under(c.tape.brake)
 		take.Changed = func(up bool, why string) {
 			// Its only error: the call is over, and with it what there was to note.
 			_ = c.do(ctx, func() { c.recorderChanged(r.Name, up, why) })
 		}
+		opening, giveUp := context.WithCancel(ctx)
+		c.tape.trying = append(c.tape.trying, invitation{take.Permit, giveUp})
 		c.beside(func() {
 			recording, err := r.Open(opening, take)
 			if c.do(ctx, func() { c.opened(r.Name, take, recording, err) }) != nil && err == nil {
@@ -85,6 +85,12 @@ func (c *Call) record(ctx context.Context) {
 			}
 		})
 	}
+}
+
+// invitation is the opening of one recorder, which ends with its permit.
+type invitation struct {
+	permit consent.Permit
+	giveUp context.CancelFunc
 }
 
 // recorderChanged writes the gap of one recorder into its evidence. The other
@@ -118,14 +124,16 @@ func (c *Call) recorderChanged(name string, up bool, why string) {
 // dismiss ends a recording that opened too late, beside the call.
 func (c *Call) dismiss(recording Recording) {
 	if f, ok := recording.(Follower); ok {
-		f.Follow(c.news())
+		news := c.news()
+		news.State = consent.RecordingOff // though others may go on
+		f.Follow(news)
 	}
 	c.beside(recording.Close)
 }
 
 func (c *Call) closeRecordings() {
-	if c.tape.giveUp != nil {
-		c.tape.giveUp()
+	for _, a := range c.tape.trying {
+		a.giveUp()
 	}
 	var wg sync.WaitGroup
 	for _, o := range c.tape.open {

@@ -13,8 +13,9 @@ import (
 // a gate, which stands on the permit for the purposes of that recorder.
 type tape struct {
 	permit  consent.Permit
-	opening int    // recorders that have not answered yet
-	open    []open // those in use
+	brake   *media.Brake // of all gates; nil without a permit
+	opening int          // recorders that have not answered yet
+	open    []open       // those in use
 	caller  *media.Tap
 	agent   *media.Tap
 	pause   pause
@@ -23,7 +24,7 @@ type tape struct {
 	pauses  int                // begun so far
 	stored  time.Time          // when the counts were last handed to the journal
 	quiet   context.CancelFunc // ends the tone; nil: there is none
-	giveUp  context.CancelFunc // ends the opening; nil before it has begun
+	trying  []invitation       // openings that have begun
 	// transfers are when one agent took the place of another; only appended to.
 	transfers []time.Time
 }
@@ -225,9 +226,6 @@ func copies(ssrc uint32, n media.TapCounts) consent.Copies {
 func (c *Call) stopTape() {
 	c.pass(false)
 	c.tape.permit.Revoke()
-	if c.tape.giveUp != nil {
-		c.tape.giveUp()
-	}
 	c.closeUnpermitted()
 }
 

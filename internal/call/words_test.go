@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"consentgw/consent"
-	"consentgw/internal/dtmf"
 	"consentgw/internal/sdp"
 	"consentgw/prompts"
 	"consentgw/sip"
@@ -16,48 +15,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// pressed is a row of keys, one every pause.
-func pressed(keys string, pause time.Duration) (row []dtmf.Press) {
-	at := time.Unix(1000, 0)
-	for _, k := range keys {
-		row = append(row, dtmf.Press{Key: dtmf.Key(k), Method: dtmf.RFC4733, At: at})
-		at = at.Add(pause)
-	}
-	return row
-}
-
-func TestTheWithdrawSequenceIsFoundInARowOfKeys(t *testing.T) {
-	for name, c := range map[string]struct {
-		want, keys string
-		pause      time.Duration
-		found      []int // after which keys
-	}{
-		"by itself":               {"*9", "*9", time.Second, []int{1}},
-		"after other keys":        {"*9", "12*9", time.Second, []int{3}},
-		"after a second star":     {"*9", "**9", time.Second, []int{2}},
-		"with a key between":      {"*9", "*19", time.Second, nil},
-		"turned around":           {"*9", "9*", time.Second, nil},
-		"twice":                   {"*9", "*9*9", time.Second, []int{1, 3}},
-		"its end begins no other": {"*9*", "*9*9*", time.Second, []int{2}},
-		"just in time":            {"*9", "*9", sequenceGap, []int{1}},
-		"a rest too long":         {"*9", "*9", sequenceGap + time.Millisecond, nil},
-		"of three keys":           {"#00", "#000", time.Second, []int{2}},
-		"none configured":         {"", "*9", time.Second, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var s sequence
-			var found []int
-			for i, p := range pressed(c.keys, c.pause) {
-				if s.push(p, c.want) != "" {
-					found = append(found, i)
-				}
-				assert.LessOrEqual(t, len(s.keys), len(c.want), "it remembers no more than it needs")
-			}
-			assert.Equal(t, c.found, found)
-		})
-	}
-}
 
 func TestTheEndOfACallHasAName(t *testing.T) {
 	bye := &sip.ByeError{Reason: "+31205550100 is tired"}

@@ -159,11 +159,19 @@ type Policy struct {
 	// Dial says when the platform is called: DialAfterDecision, the default and
 	// the meaning of empty, or DialDuringNotice.
 	Dial string
-	// MaxPause is when a pause that was asked for ends by itself. Default 0: never.
-	MaxPause time.Duration
+	Waits
 	// Tone is what parties hear while they are recorded, if they are not told by
 	// signalling.
 	Tone Tone
+}
+
+// Waits are how long the gateway waits during a recorded call.
+type Waits struct {
+	// MaxPause is when a pause that was asked for ends by itself. Default 0: never.
+	MaxPause time.Duration
+	// HoldBack is how long keys that a sequence of Keys may begin with are kept
+	// from the other party. Default 1.5 s.
+	HoldBack time.Duration
 }
 
 // Tone is a short tone at intervals.

@@ -54,8 +54,11 @@ func (r *reader) policy(n *node) Policy {
 			Record:    parsed(r, retention.get("record"), "", parsePeriod),
 			Recording: parsed(r, retention.get("recording"), "", parsePeriod),
 		},
-		Dial:     r.text(n.get("dial"), DialAfterDecision, oneOf(DialAfterDecision, DialDuringNotice)),
-		MaxPause: parsed(r, n.get("max_pause"), 0, duration(0, 24*time.Hour)),
+		Dial: r.text(n.get("dial"), DialAfterDecision, oneOf(DialAfterDecision, DialDuringNotice)),
+		Waits: Waits{
+			MaxPause: parsed(r, n.get("max_pause"), 0, duration(0, 24*time.Hour)),
+			HoldBack: parsed(r, n.get("hold_back"), 1500*time.Millisecond, duration(500*time.Millisecond, 5*time.Second)),
+		},
 	}
 	if tone := n.get("tone"); tone != nil {
 		p.Tone = Tone{

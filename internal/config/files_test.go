@@ -102,7 +102,7 @@ func TestTheCompleteExampleIsAcceptedExactlyAsItIs(t *testing.T) {
 			Jurisdiction: "NL", Basis: "consent", Purposes: []string{"quality"}, Ask: "together", Notice: "recording", Language: "nl",
 			Keys:          Keys{Yes: "1", No: "2", Repeat: "0", Withdraw: "*9"},
 			AnswerTimeout: 6 * time.Second, Retries: 1,
-			Retention: Retention{Record: "P7Y", Recording: "P90D"}, Dial: "after_decision",
+			Retention: Retention{Record: "P7Y", Recording: "P90D"}, Dial: "after_decision", Waits: Waits{HoldBack: 1500 * time.Millisecond},
 		}},
 		Routes: []Route{{
 			Name: "sales", Trunk: "carrier-a", To: "+3120*", Platform: "contact-center", Policy: "nl", Recorders: []string{"archive"},

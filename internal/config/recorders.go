@@ -12,7 +12,10 @@ type Recorder struct {
 	Type string
 	// Purposes are what is recorded here: calls whose parties granted one of
 	// them. Empty, the default: every recorded call.
-	Purposes      []string
+	Purposes []string
+	// Keys is strip_dtmf: false. Key presses, which can be card numbers, are copied
+	// as well. Default false.
+	Keys          bool
 	Caller, Agent netip.AddrPort
 	URI           string
 	SIPREC
@@ -53,7 +56,7 @@ func recorderKeys() *shape {
 	return block(
 		must("name", "routes refer to it", single()),
 		must("type", "rtp or siprec", single()),
-		may("purposes", listOf(single())),
+		may("purposes", listOf(single())), may("strip_dtmf", single()),
 		may("caller", single()), may("agent", single()),
 		may("uri", single()), may("backups", listOf(single())),
 		may("record", single()), may("preset", single()), may("media_type", single()),
@@ -83,9 +86,13 @@ func (r *reader) recorder(n *node) Recorder {
 		Name:     r.text(n.get("name"), "", checkName),
 		Type:     r.text(n.get("type"), "", oneOf("rtp", "siprec")),
 		Purposes: r.distinct(n.list("purposes"), someText),
+		Keys:     !parsed(r, n.get("strip_dtmf"), true, parseBool),
 		Caller:   parsed(r, n.get("caller"), netip.AddrPort{}, parseAddrPort),
 		Agent:    parsed(r, n.get("agent"), netip.AddrPort{}, parseAddrPort),
 		URI:      r.text(n.get("uri"), "", checkURI),
+	}
+	if rec.Keys {
+		r.warn(n.get("strip_dtmf"), "keys are recorded: callers who type a card number give it to whoever has the recording")
 	}
 	switch rec.Type {
 	case "rtp":

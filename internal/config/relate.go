@@ -27,6 +27,7 @@ func (r *reader) relate(c *Config, root *node) {
 			r.callsOut(c, n, route)
 		}
 	}
+	r.purposes(c, root)
 	r.sources(c, root)
 	r.certificates(c, root)
 	r.order(c, root)

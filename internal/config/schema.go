@@ -137,7 +137,7 @@ func policyKeys() *shape {
 			must("record", "say how long the evidence of a call is kept, such as P7Y", single()),
 			must("recording", "say how long the audio is kept, such as P90D", single()),
 		)),
-		may("dial", single()), may("max_pause", single()),
+		may("dial", single()), may("max_pause", single()), may("hold_back", single()),
 		may("tone", block(
 			must("every", "say how often it sounds, such as 15s", single()),
 			may("heard_by", single()), may("recorded", single()),

@@ -10,9 +10,9 @@ const (
 	// memory is how long a press is known after its last packet, so that a late
 	// copy is not a new press.
 	memory = 10 * time.Second
-	// remembered presses: more than a sender can make in the time a packet may
-	// be late.
-	remembered = 16
+	// Remembered is how many presses a decoder knows: more than a sender can make
+	// in the time a packet may be late.
+	Remembered = 16
 	// segmentUnits is the longest duration a packet can state (RFC 4733 2.5.1.3).
 	segmentUnits = 0xFFFF
 	// halfSegment tells a duration that wrapped from one that came late.
@@ -26,8 +26,19 @@ const (
 // use. It does not allocate.
 type Decoder struct {
 	rate    uint32 // units a second
-	presses [remembered]heard
+	presses [Remembered]heard
 	next    int // the place to use for the next new press: the oldest
+	latest  int // the place of the press that the last packet was of; -1: of none
+}
+
+// Sounding is the press that a packet was of.
+type Sounding struct {
+	// Place, below [Remembered], is the press's own until it is forgotten.
+	Place    int
+	New      bool // this was the first packet of it
+	Key      Key
+	Duration time.Duration // so far
+	Ended    bool
 }
 
 // NewDecoder returns a decoder for events with this RTP clock rate in Hz, as
@@ -36,7 +47,7 @@ func NewDecoder(clockRate int) *Decoder {
 	if clockRate < 1 {
 		clockRate = 8000
 	}
-	return &Decoder{rate: uint32(clockRate)}
+	return &Decoder{rate: uint32(clockRate), latest: -1}
 }
 
 // Push takes one telephone-event payload. It reports a press when it is
@@ -51,12 +62,13 @@ func NewDecoder(clockRate int) *Decoder {
 func (d *Decoder) Push(now time.Time, pt uint8, ssrc, timestamp uint32, payload []byte) (p Press, ok bool) {
 	r, ok := readReport(payload)
 	if !ok {
+		d.latest = -1
 		return d.Expire(now)
 	}
-	h := d.find(now, ssrc, timestamp, r.event)
-	if h == nil {
-		h = d.begin(heard{event: r.event, pt: pt, ssrc: ssrc, start: timestamp, segment: timestamp, first: now})
+	if d.latest = d.find(now, ssrc, timestamp, r.event); d.latest < 0 {
+		d.latest = d.begin(heard{event: r.event, pt: pt, ssrc: ssrc, start: timestamp, segment: timestamp, first: now})
 	}
+	h := &d.presses[d.latest]
 	h.hear(now, timestamp, r)
 	switch {
 	case h.released:
@@ -68,6 +80,17 @@ func (d *Decoder) Push(now time.Time, pt uint8, ssrc, timestamp uint32, payload 
 		return h.press(d.rate), true
 	}
 	return d.Expire(now)
+}
+
+// Latest tells of the press that the packet pushed last was of. ok is false if
+// it was of none.
+func (d *Decoder) Latest() (s Sounding, ok bool) {
+	if d.latest < 0 {
+		return Sounding{}, false
+	}
+	h := &d.presses[d.latest]
+	p := h.press(d.rate)
+	return Sounding{Place: d.latest, New: h.packets == 1, Key: p.Key, Duration: p.Duration, Ended: h.ended}, true
 }
 
 // Expire reports the release of a press that was reported and has not been
@@ -84,21 +107,22 @@ func (d *Decoder) Expire(now time.Time) (p Press, ok bool) {
 	return Press{}, false
 }
 
-func (d *Decoder) find(now time.Time, ssrc, timestamp uint32, event uint8) *heard {
+// find returns the place of a press, -1 if it is not known.
+func (d *Decoder) find(now time.Time, ssrc, timestamp uint32, event uint8) int {
 	for i := range d.presses {
 		h := &d.presses[i]
 		known := h.packets > 0 && h.ssrc == ssrc && h.event == event && now.Sub(h.last) <= memory
 		if known && h.covers(timestamp, d.rate) {
-			return h
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
-func (d *Decoder) begin(h heard) *heard {
-	place := &d.presses[d.next]
-	d.next = (d.next + 1) % remembered
-	*place = h
+func (d *Decoder) begin(h heard) (place int) {
+	place = d.next
+	d.next = (d.next + 1) % Remembered
+	d.presses[place] = h
 	return place
 }
 

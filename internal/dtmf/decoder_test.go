@@ -341,3 +341,28 @@ func TestTheDecoderDoesNotAllocate(t *testing.T) {
 		}
 	}))
 }
+
+func TestEveryPacketIsToldToBelongToItsPress(t *testing.T) {
+	d := dtmf.NewDecoder(8000)
+	_, ok := d.Latest()
+	assert.False(t, ok, "nothing has come")
+	places := map[int]bool{}
+	for press := range uint32(3) {
+		for i, p := range (tone{event: byte(press), timestamp: press * 4000, length: 100 * ms}).packets() {
+			d.Push(start, 101, p.ssrc, p.timestamp, p.payload())
+			s, ok := d.Latest()
+			require.True(t, ok)
+			assert.Equal(t, i == 0, s.New)
+			assert.Equal(t, rune('0'+press), s.Key.Rune())
+			assert.Positive(t, s.Duration)
+			places[s.Place] = true
+		}
+		assert.Len(t, places, int(press)+1, "each press has a place of its own")
+		s, _ := d.Latest()
+		assert.True(t, s.Ended)
+		assert.Equal(t, 100*ms, s.Duration)
+	}
+	d.Push(start, 101, 1, 99, []byte{1, 10, 0, 0})
+	_, ok = d.Latest()
+	assert.False(t, ok, "a packet without a duration is of no press")
+}

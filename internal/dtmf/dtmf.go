@@ -21,6 +21,9 @@ const hidden = "•"
 // keys are the DTMF keys in the order of their event codes (RFC 4733 3.2).
 const keys = "0123456789*#ABCD"
 
+// Events is how many event codes are keys: the first ones.
+const Events = len(keys)
+
 // Rune returns the key itself, for decisions and for the stored record.
 func (k Key) Rune() rune { return rune(k) }
 

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ type column struct {
 
 // columns lists all columns in their order. New ones are appended.
 func columns() []column {
-	return slices.Concat(callColumns(), askingColumns(), recordingColumns(), keepingColumns(), signalledColumns())
+	return slices.Concat(callColumns(), askingColumns(), recordingColumns(), keepingColumns(), signalledColumns(), purposeColumns())
 }
 
 func callColumns() []column {
@@ -152,6 +153,26 @@ func signalledColumns() []column {
 		attested("attestation_verified", func(a consent.Attestation) string { return strconv.FormatBool(a.Verified) }),
 		text("session_caller", func(s *consent.Signalled) string { return s.Sessions.Caller }),
 		text("session_platform", func(s *consent.Signalled) string { return s.Sessions.Platform }),
+	}
+}
+
+// purposeColumns say how purposes were asked for, and what became of each, such as
+// quality=given;training=refused. The keys are in the JSON Lines.
+func purposeColumns() []column {
+	return []column{
+		{"ask", func(r *consent.Record, _ recordings) string {
+			if r.Terms.Name == "" {
+				return "" // nobody was asked
+			}
+			return string(cmp.Or(r.Terms.Ask, consent.AskTogether))
+		}},
+		{"purpose_outcomes", func(r *consent.Record, _ recordings) string {
+			var all []string
+			for _, g := range r.Purposes {
+				all = append(all, g.Purpose+"="+string(cmp.Or(g.Outcome, r.Outcome, consent.Outcome(consent.StatusPending))))
+			}
+			return strings.Join(all, ";")
+		}},
 	}
 }
 

@@ -183,7 +183,8 @@ func TestTheHeaderIsTheContract(t *testing.T) {
 		"notice_complete,key,method,ssrc,rtp_timestamp,key_duration_ms,pressed_at,decided_at,stored_at,withdrawn_at," +
 		"withdrawn_by,recording_started_at,first_packet_at,last_packet_at,recording_ended_at,caller_packets," +
 		"agent_packets,lost_packets,packets_before_grant,packets_after_stop,retention_record,retention_recording,updated_at," +
-		"subject_source,subject_withheld,diverted_from,attestation,attestation_origid,attestation_verified,session_caller,session_platform"
+		"subject_source,subject_withheld,diverted_from,attestation,attestation_origid,attestation_verified,session_caller,session_platform," +
+		"ask,purpose_outcomes"
 	assert.Equal(t, want, strings.Join(export.Header(), ","))
 }
 

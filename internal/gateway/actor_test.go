@@ -112,6 +112,9 @@ func (p *actor) verbs() map[string]func([]string) {
 	for name, act := range p.partyVerbs() {
 		verbs[name] = act
 	}
+	for name, act := range p.keyVerbs() {
+		verbs[name] = act
+	}
 	for name, act := range p.purposeVerbs() {
 		verbs[name] = act
 	}
@@ -288,10 +291,24 @@ func (p *actor) agentPressesInfo(args []string) {
 	}
 }
 
+// pressesTwice presses each key as telephone-events and, when it is up again, by
+// SIP INFO.
 func (p *actor) pressesTwice(args []string) {
 	p.hearsSomething()
-	p.phone.Press(args[0])
-	p.pressesInfo(args)
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for _, key := range args[0] {
+		sent := len(phone.Keys(p.phone.Sent(), 101))
+		p.phone.Press(string(key))
+		for len(phone.Keys(p.phone.Sent(), 101)) == sent {
+			select {
+			case <-look.C:
+			case <-p.ctx.Done():
+				p.must(context.Cause(p.ctx))
+			}
+		}
+		p.pressesInfo([]string{string(key)})
+	}
 }
 
 // strangerPresses sends a forged key to the port that the caller sends to, from

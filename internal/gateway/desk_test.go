@@ -117,7 +117,7 @@ func (d *desk) alive() (int, string) {
 
 func (d *desk) ring(ctx context.Context, r *phone.Ring) {
 	a := &arrival{headers: map[string]string{}, header: r.Header}
-	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Recording", "X-CID", "Session-Expires", "Min-SE", "Contact", "Via", "From"} {
+	for _, name := range []string{"X-Consent-Status", "X-Consent-Id", "X-Consent-Outcome", "X-Consent-Language", "X-Consent-Purposes", "X-Recording", "X-CID", "Session-Expires", "Min-SE", "Contact", "Via", "From"} {
 		if v := r.Header(name); len(v) == 1 {
 			a.headers[name] = v[0]
 		}

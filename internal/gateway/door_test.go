@@ -44,8 +44,10 @@ func (s *stranger) text(method string) string {
 		fmt.Sprintf("Contact: <sip:stranger@%s>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", us)
 }
 
-// reads is the next final response; "" if none comes for the time.
+// reads is the final response to the last request, not an earlier one that comes
+// again; "" if none comes for the time.
 func (s *stranger) reads(within time.Duration) string {
+	last := fmt.Sprintf("\r\nCall-ID: %s-%d\r\n", s.t.Name(), s.asked)
 	b := make([]byte, 65536)
 	for {
 		require.NoError(s.t, s.conn.SetReadDeadline(time.Now().Add(within)))
@@ -53,7 +55,7 @@ func (s *stranger) reads(within time.Duration) string {
 		if err != nil {
 			return ""
 		}
-		if !strings.HasPrefix(string(b[:n]), "SIP/2.0 1") {
+		if !strings.HasPrefix(string(b[:n]), "SIP/2.0 1") && strings.Contains(string(b[:n]), last) {
 			return string(b[:n])
 		}
 	}

@@ -20,13 +20,16 @@ import (
 // purposeVerbs are the sentences about several purposes.
 func (p *actor) purposeVerbs() map[string]func([]string) {
 	return map[string]func([]string){
-		"policy asks WAY for PURPOSES":         func(a []string) { p.asks(a[0], strings.Split(a[1], ",")) },
-		"recorder is for PURPOSE":              func(a []string) { p.cfg.Recorders[0].Purposes = a[:1] },
-		"second recorder is for PURPOSE":       func(a []string) { p.cfg.Recorders[1].Purposes = a[:1] },
-		"api withdraws PURPOSES":               func(a []string) { p.withdraws(a[0], http.StatusOK) },
-		"api cannot withdraw PURPOSES":         func(a []string) { p.withdraws(a[0], http.StatusConflict) },
-		"api knows no PURPOSES":                func(a []string) { p.withdraws(a[0], http.StatusBadRequest) },
-		"status grants PURPOSES":               func(a []string) { p.statusGrants(a[0]) },
+		"policy asks WAY for PURPOSES":   func(a []string) { p.asks(a[0], strings.Split(a[1], ",")) },
+		"recorder is for PURPOSE":        func(a []string) { p.cfg.Recorders[0].Purposes = a[:1] },
+		"second recorder is for PURPOSE": func(a []string) { p.cfg.Recorders[1].Purposes = a[:1] },
+		"api withdraws PURPOSES":         func(a []string) { p.withdraws(a[0], http.StatusOK) },
+		"api cannot withdraw PURPOSES":   func(a []string) { p.withdraws(a[0], http.StatusConflict) },
+		"api knows no PURPOSES":          func(a []string) { p.withdraws(a[0], http.StatusBadRequest) },
+		"status grants PURPOSES":         func(a []string) { p.statusGrants(a[0]) },
+		"expect platform told of REST": func(a []string) {
+			require.Equal(p.t, strings.TrimPrefix(a[0], "nothing"), p.arrival.headers["X-Consent-Purposes"], p.line)
+		},
 		"expect first recorder told of it":     func([]string) { p.expectPurposeTold() },
 		"second recorder is told of REST":      func(a []string) { p.untilGrants(1, a[0]) },
 		"first recorder is cut off":            func([]string) { p.isCutOff() },

@@ -35,13 +35,13 @@ func (s sides) hold(addr netip.AddrPort) bool {
 type opener = func(context.Context, call.Take) (call.Recording, error)
 
 func plainRecorder(c config.Recorder, from side) opener {
-	r := rtprecorder.New(rtprecorder.Config{Name: c.Name, Caller: c.Caller, Agent: c.Agent, Ports: from.ports})
+	r := rtprecorder.New(rtprecorder.Config{Name: c.Name, Caller: c.Caller, Agent: c.Agent, Ports: from.ports, Keys: c.Keys})
 	return func(ctx context.Context, t call.Take) (call.Recording, error) { return r.Open(ctx, t.Permit, t.Gate) }
 }
 
 func sessionRecorder(c config.Recorder, from sides, log *slog.Logger) opener {
 	cfg := siprec.Config{Name: c.Name, Endpoint: from.recorder.sip, Ports: from.recorder.ports, Log: log, Taken: from.hold,
-		Caller: c.Record != "agent", Agent: c.Record != "caller", SRTP: c.SRTP == config.SRTPRequired,
+		Caller: c.Record != "agent", Agent: c.Record != "caller", SRTP: c.SRTP == config.SRTPRequired, Keys: c.Keys,
 		Metadata: siprec.Metadata{
 			MediaType: c.MediaType, Namespace: c.ConsentNamespace, Numbers: c.Identities == "numbers",
 			Silent: c.OnWithdrawal == "silent", RetentionHeader: c.RetentionHeader,

@@ -184,7 +184,7 @@ func (s *stage) configuration(dir string) *config.Config {
 		Policies: []config.Policy{{Name: "ask", Jurisdiction: "NL", Basis: "consent", Purposes: []string{"quality"},
 			Controller: config.Controller{Name: "Example B.V.", Contact: "privacy@example.com", Address: "Kade 1, Utrecht", Country: "NL"},
 			Notice:     "short", Language: "en", Keys: config.Keys{Yes: "1", No: "2", Repeat: "0", Withdraw: "*9"},
-			AnswerTimeout: 600 * time.Millisecond, Retries: 1, Retention: config.Retention{Record: "P7Y", Recording: "P90D"}}},
+			Waits: config.Waits{HoldBack: time.Minute}, AnswerTimeout: 600 * time.Millisecond, Retries: 1, Retention: config.Retention{Record: "P7Y", Recording: "P90D"}}},
 		Routes: []config.Route{
 			{Name: "sales", Trunk: "carrier", To: "+3120*", Platform: "center", Policy: "ask", Recorders: []string{"archive"}},
 			{Name: "plain", Trunk: "carrier", To: "+3130*", Platform: "center"},

@@ -16,6 +16,9 @@ type Consent struct {
 	Language  string // of the notice; empty if there was none
 	Recording string // "on" or "off"
 	CallID    string // of the trunk leg
+	// Purposes are those that were granted, divided by commas, if they could be
+	// answered for one by one; else empty.
+	Purposes string
 }
 
 // Preset is how one kind of platform wants to be told.
@@ -78,6 +81,9 @@ func (p Preset) Fields(c Consent, uui bool) []Field {
 	}
 	if c.Language != "" {
 		fields = append(fields, Field{"X-Consent-Language", c.Language})
+	}
+	if c.Purposes != "" {
+		fields = append(fields, Field{"X-Consent-Purposes", c.Purposes})
 	}
 	if uui && !p.NoUUI {
 		fields = append(fields, p.uui(userData(c)))

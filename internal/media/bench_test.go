@@ -47,7 +47,21 @@ func TestThePacketPathDoesNotAllocate(t *testing.T) {
 	mute := toned.caller.far()
 	mute.EventPT = -1
 	toned.a.Connect(mute)
+	watch := newWatched(t)
+	var typed [][]byte
+	for _, key := range []byte("*5") {
+		for i := range byte(4) {
+			typed = append(typed, watch.caller.event(101, uint32(key)<<24, code(key), i == 3, 200))
+		}
+	}
 	cases := map[string]func(){
+		"keys held back and pressed anew": func() {
+			for _, data := range typed {
+				data[5]++ // another press
+				watch.now = watch.now.Add(frameTime)
+				watch.hear(watch.a, watch.now, data, watch.caller.addr)
+			}
+		},
 		"tones looked for": voice(toned),
 		"relay":            voice(plain),
 		"relay, converted": voice(converted),
@@ -69,6 +83,7 @@ func TestThePacketPathDoesNotAllocate(t *testing.T) {
 	}
 	assert.NotZero(t, tapped.a.tap.Load().Counts().Sent)
 	assert.NotZero(t, busy.b.Stats().Displaced)
+	assert.NotZero(t, watch.b.Stats().Relayed)
 	assert.NotZero(t, converted.b.Stats().Converted)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -82,7 +83,8 @@ type agreement struct {
 	rate    int  // of the RTP clock of Codec
 	nowhere bool // nothing is sent to Addr, whatever is learned
 	Far
-	due time.Time // when packets became due on this route; without Receive it means nothing
+	keys Codec     // of telephone events
+	due  time.Time // when packets became due on this route; without Receive it means nothing
 }
 
 // route is where the packets of one agreed address come from and go to. The
@@ -140,6 +142,7 @@ func agree(now time.Time, far Far, before *agreement) *agreement {
 	}
 	a := &agreement{Far: far, rate: far.Codec.Clock(), due: now,
 		nowhere: far.Addr.Port() == 0 || far.Addr.Addr().IsUnspecified()}
+	a.keys = Codec("TELEPHONE-EVENT/" + strconv.Itoa(a.eventRate()))
 	if before != nil && before.Addr == far.Addr {
 		a.route = before.route.next(far.Round != before.Round)
 		if before.Receive {

@@ -17,8 +17,9 @@ import (
 // All methods may be called concurrently. Open and Shut belong to the goroutine
 // of the call: an Open that overtakes a Shut undoes it.
 type Gate struct {
-	// Set by NewGate, then constant.
+	// Set by NewGate and Under, then constant.
 	permit consent.Permit
+	brake  *Brake // of the call; nil: none
 	// state is two flags and the number of copies in flight, in one word, so
 	// that no copy can slip in between the look at the flag and the count.
 	state      atomic.Uint64
@@ -49,8 +50,15 @@ func NewGate(p consent.Permit) *Gate {
 	return g
 }
 
+// Under lets nothing pass as long as b is on, and returns g. It must be called
+// before g is in use.
+func (g *Gate) Under(b *Brake) *Gate {
+	g.brake = b
+	return g
+}
+
 // Open lets copies pass, and reports whether it does: false, and shut, without
-// a valid permit.
+// a valid permit; false as long as the brake is on.
 func (g *Gate) Open() bool {
 	if !g.permit.Valid() {
 		return false
@@ -62,7 +70,7 @@ func (g *Gate) Open() bool {
 		}
 	}
 	if g.permit.Valid() {
-		return true
+		return g.brake.off()
 	}
 	g.Shut() // revoked just now
 	return false
@@ -84,7 +92,9 @@ func (g *Gate) Shut() {
 }
 
 // Passing reports whether a copy offered now would pass.
-func (g *Gate) Passing() bool { return g.state.Load()&gateOpen != 0 && g.permit.Valid() }
+func (g *Gate) Passing() bool {
+	return g.state.Load()&gateOpen != 0 && g.permit.Valid() && g.brake.off()
+}
 
 // StandsOn reports whether the gate was made for this permit.
 func (g *Gate) StandsOn(p consent.Permit) bool { return g.permit == p }
@@ -99,7 +109,7 @@ func (g *Gate) enter() bool {
 	// A shut gate is not written to: else packets that hammer on it could keep
 	// Shut waiting for a quiet moment.
 	if g.state.Load()&gateOpen != 0 {
-		if g.state.Add(1)&gateOpen != 0 && g.permit.Valid() {
+		if g.state.Add(1)&gateOpen != 0 && g.permit.Valid() && g.brake.off() {
 			g.passed.Add(1)
 			return true
 		}

@@ -41,7 +41,7 @@ func (b *inband) hear(now time.Time, h *heard, s *Stream) {
 		codes := h.payload[at:min(at+frameBytes, len(h.payload))]
 		press, ok := b.tones.Push(now, h.pt, h.ssrc, h.ts+uint32(at), b.linear(h.codec, codes))
 		if ok {
-			s.deliver(press)
+			s.tell(press)
 		}
 		h.key = h.key || b.tones.Sounding()
 	}

@@ -28,7 +28,7 @@ type loop struct {
 	pace    pace
 	seats   []*seat // by slot; nil: free
 	free    []int   // slots
-	waiting []*seat // for a key to end; holds as many as there are seats
+	waiting []*seat // for a key; holds as many as there are seats
 	ended   bool
 	rung    bool
 	served  int // events of this round
@@ -284,7 +284,8 @@ func (l *loop) attend() {
 	}
 }
 
-// await remembers a stream with a key that has no end yet.
+// await remembers a stream with a key that has no end yet, or is to be pressed
+// anew.
 func (l *loop) await(x *seat) {
 	if !x.waiting && !x.stream.keys.due.IsZero() {
 		x.waiting = true
@@ -292,14 +293,14 @@ func (l *loop) await(x *seat) {
 	}
 }
 
-// expire ends the keys that lost their end, however silent their stream is.
+// expire sees to the keys that are due, however silent their stream is.
 func (l *loop) expire(now time.Time) {
 	if len(l.waiting) == 0 {
 		return
 	}
 	l.waiting = slices.DeleteFunc(l.waiting, func(x *seat) bool {
 		if !now.Before(x.stream.keys.due) {
-			x.stream.expire(now)
+			x.stream.expire(now, &l.memory.scratch)
 		}
 		x.waiting = !x.stream.keys.due.IsZero()
 		return !x.waiting

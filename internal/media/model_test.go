@@ -85,6 +85,10 @@ func TestNoCopyOutsideAPermitInAnyCall(t *testing.T) {
 	}
 	l := newLine(t)
 	stranger := newPhone(t)
+	// Before anything was heard of the far ends, a stranger at their address could
+	// be taken for one that is behind a NAT.
+	l.hear(l.a, l.now, l.caller.voice(frameOf(1)), l.caller.addr)
+	l.hear(l.b, l.now, l.callee.voice(frameOf(1)), l.callee.addr)
 	first := rand.Uint64()
 	var copies uint64
 	for n := range calls {

@@ -48,7 +48,7 @@ type outbound struct {
 	seqShift uint16
 	tsShift  uint32
 	top      uint16 // newest number of the origin
-	span     uint32 // how far top is from the first one
+	span     int32  // how far top is from the first one so moved; -1: there is none yet
 }
 
 func (o *outbound) start() {
@@ -92,14 +92,19 @@ func (o *outbound) turn(now time.Time, clock int) uint32 {
 }
 
 // sent notes the newest packet. Packets of one telephone event share their time
-// stamp: time then counts from the first of them.
+// stamp: time then counts from the first of them, or from the speech that went out
+// beside them.
 func (o *outbound) sent(now time.Time, seq uint16, ts, length uint32) {
 	o.seq = seq
-	if ts != o.ts || o.at.IsZero() {
+	if o.ts-ts > longestEvent || o.at.IsZero() {
 		o.ts, o.at, o.length = ts, now, length
 		o.mark.Store(uint64(ts)<<32 | uint64(moment(now)))
 	}
 }
+
+// longestEvent is how far back the time stamp of an event can lie: further back
+// means that the source has set its clock.
+const longestEvent = 0xFFFF
 
 // place gives a relayed packet its place in our stream. Inside one origin the
 // spacing stays: gaps, reordering and silence are the far end's to see. With a
@@ -114,13 +119,32 @@ func (o *outbound) place(now time.Time, from origin, p *packet, length uint32) (
 		step, marker = 0, true
 	}
 	seq, ts = p.seq+o.seqShift, p.ts+o.tsShift
-	if step < 0 {
-		return seq, ts, marker, uint32(-step) <= o.span
+	if o.span+int32(step) < 0 {
+		return seq, ts, marker, false
 	}
-	o.span = min(o.span+uint32(step), maxDropout)
-	o.top = p.seq
-	o.sent(now, seq, ts, length)
+	if step >= 0 {
+		o.span = min(o.span+int32(step), maxDropout)
+		o.top = p.seq
+		o.sent(now, seq, ts, length)
+	}
 	return seq, ts, marker, true
+}
+
+// leaveOut closes the gap that a packet of the origin which is not sent would
+// leave: the next one takes its number.
+func (o *outbound) leaveOut(seq uint16) {
+	if step := int16(seq - o.top); step > 0 && step <= maxDropout {
+		o.top, o.span = seq, -1
+		o.seqShift--
+	}
+}
+
+// insert makes room for a packet of our own between those of the origin.
+func (o *outbound) insert() (seq uint16) {
+	o.seq++
+	o.seqShift++
+	o.span = -1
+	return o.seq
 }
 
 // samples is a duration on an RTP clock of so many Hz.

@@ -151,7 +151,7 @@ func readRTP(ctx context.Context, s *Stream, conn *net.UDPConn) error {
 			broken = 0
 			s.handle(now, buf[:n], unmap(from), room)
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			s.expire(now)
+			s.expire(now, room)
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("stream %s: %w", s.local, err)
 		default:
@@ -167,14 +167,13 @@ func readRTP(ctx context.Context, s *Stream, conn *net.UDPConn) error {
 	return fmt.Errorf("stream %s: %w", s.local, errBroken)
 }
 
-// arm sets a read deadline while a press has no end yet, so that silence cannot
-// hide its end. It touches the socket once or twice a press, and returns the
-// deadline that is set; zero: none.
+// arm sets a read deadline while there is something to do about a key, so that
+// silence cannot put it off. It returns the deadline that is set; zero: none.
 func arm(now time.Time, conn *net.UDPConn, due, armed time.Time) time.Time {
 	switch {
 	case due.IsZero() && armed.IsZero():
 		return armed
-	case !armed.IsZero() && now.Before(armed):
+	case !armed.IsZero() && now.Before(armed) && (due.IsZero() || !due.Before(armed)):
 		return armed
 	}
 	conn.SetReadDeadline(due) // zero: none

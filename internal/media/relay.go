@@ -48,6 +48,17 @@ func (s *Stream) forward(now time.Time, h *heard, from *Stream) {
 	}
 }
 
+// skip closes the gap that a packet which is not for this far end would leave.
+func (s *Stream) skip(h *heard, from *Stream) {
+	if !s.out.claimRelay() {
+		return
+	}
+	if to := s.far.Load(); to != nil && s.out.origin == (origin{from, h.ssrc, to}) {
+		s.out.leaveOut(h.seq)
+	}
+	s.out.release()
+}
+
 // carries returns the payload type that what was heard leaves with. Not ok: the
 // far end did not agree to it, or nobody here can convert it.
 func (a *agreement) carries(h *heard) (pt uint8, ok bool) {

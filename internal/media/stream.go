@@ -144,6 +144,7 @@ type heard struct {
 	what    kind
 	codec   Codec // of audio
 	key     bool  // audio in which a key sounds
+	kept    bool  // an event that does not go on to the peer
 	far     *agreement
 	scratch *scratch // to build what is sent of it
 }
@@ -163,8 +164,12 @@ func (s *Stream) handle(now time.Time, data []byte, from netip.AddrPort, room *s
 	if h.what == audio && h.far.EventPT <= 0 {
 		s.keys.inband.hear(now, &h, s)
 	}
-	s.expire(now)
-	if peer := s.peer.Load(); peer != nil {
+	s.expire(now, room)
+	switch peer := s.peer.Load(); {
+	case peer == nil:
+	case h.kept:
+		peer.skip(&h, s)
+	default:
 		peer.forward(now, &h, s)
 	}
 	s.tap.Load().offer(now, &h)

@@ -19,8 +19,9 @@ type Sink interface {
 // (the source's, if it kept its own), and the marker is set. What the network
 // lost, or a sink did not take, stays a gap. Copies bear the tap's own SSRC and
 // the static payload type of the codec they came in, or, if it has none, the type
-// that they came with. Telephone events are never copied, nor is speech in which a
-// key sounds once it is known for one: of a tone, the first 20 to 40 ms are.
+// that they came with. Unless keys are kept, telephone events are not copied, nor is
+// speech in which a key sounds once it is known for one: of a tone, the first 20 to
+// 40 ms are.
 type Tap struct {
 	// Set by NewTap and Then, then constant.
 	gate  *Gate
@@ -28,6 +29,7 @@ type Tap struct {
 	sinks []Sink
 	few   [1]Sink // room for nearly all: one thing less to fetch for a packet
 	next  *Tap
+	keys  bool // keys are copied as well
 	// busy is held while a packet is copied. A tap serves one stream; while it
 	// is moved from one to another two may offer, and the later one loses.
 	busy atomic.Bool
@@ -38,6 +40,11 @@ type Tap struct {
 	beep beep
 	cut  atomic.Bool // the gate was shut since the last copy
 
+	tally
+}
+
+// tally is what TapCounts tells, as it is counted.
+type tally struct {
 	sent, lost, stripped atomic.Uint64
 	at                   struct{ first, last atomic.Int64 } // when copies were sent: Unix nanoseconds, 0 never
 	far                  atomic.Pointer[agreement]          // under which the last copy came
@@ -71,6 +78,13 @@ func (t *Tap) Then(next *Tap) *Tap {
 	return t
 }
 
+// KeepKeys copies keys as well, events and tones, and returns t. It must be called
+// before t is in use.
+func (t *Tap) KeepKeys() *Tap {
+	t.keys = true
+	return t
+}
+
 // SSRC is the synchronisation source of the copies.
 func (t *Tap) SSRC() uint32 { return t.ssrc }
 
@@ -94,12 +108,12 @@ func instant(nanoseconds int64) time.Time {
 }
 
 // offer copies a packet if the gate agrees. A telephone event is counted
-// instead: keys can be card numbers. A nil tap takes nothing.
+// instead, unless keys are kept: they can be card numbers. A nil tap takes nothing.
 func (t *Tap) offer(now time.Time, h *heard) {
 	for ; t != nil; t = t.next {
 		switch {
 		case t.gate == nil:
-		case h.what == event, h.key:
+		case (h.what == event || h.key) && !t.keys:
 			if t.gate.Passing() {
 				t.stripped.Add(1)
 			}
@@ -129,10 +143,14 @@ func (t *Tap) copy(now time.Time, h *heard) {
 		t.lost.Add(uint64(len(t.sinks)))
 		return
 	}
-	n := copy(build(h.scratch[:], marker, h.codec.static(h.pt), seq, ts, t.ssrc), h.payload)
-	t.beep.mix(h.scratch[headerSize:headerSize+n], h.codec)
+	codec := h.codec
+	if h.what == event {
+		codec = h.far.keys
+	}
+	n := copy(build(h.scratch[:], marker, codec.static(h.pt), seq, ts, t.ssrc), h.payload)
+	t.beep.mix(h.scratch[headerSize:headerSize+n], codec)
 	for _, sink := range t.sinks {
-		if !sink.Send(h.scratch[:headerSize+n], h.codec) {
+		if !sink.Send(h.scratch[:headerSize+n], codec) {
 			t.lost.Add(1)
 			continue
 		}
@@ -186,8 +204,7 @@ func (t *Tap) leaveOut(h *heard) {
 		return
 	}
 	defer t.busy.Store(false)
-	if o := &t.line; o.origin.to != nil && h.ssrc == o.origin.ssrc && h.seq == o.top+1 {
-		o.top++
-		o.seqShift--
+	if o := &t.line; o.origin.to != nil && h.ssrc == o.origin.ssrc {
+		o.leaveOut(h.seq)
 	}
 }

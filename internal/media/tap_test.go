@@ -66,6 +66,28 @@ func TestKeysNeverReachARecorder(t *testing.T) {
 	assert.Zero(t, gate.Counts().Violations)
 }
 
+func TestKeysAreCopiedWhereTheyAreToBeKept(t *testing.T) {
+	l, strict, kind := newLine(t), &kept{}, &kept{}
+	gate := openGate(t)
+	l.a.TapTo(NewTap(gate, 1, strict).Then(NewTap(gate, 2, kind).KeepKeys()))
+	l.talk(2)
+	l.press("5")
+	l.talk(2)
+	assert.Len(t, strict.packets, 4)
+	require.Len(t, kind.packets, 12)
+	for i, p := range kind.packets {
+		assert.Equal(t, kind.packets[0].SequenceNumber+uint16(i), p.SequenceNumber)
+		assert.EqualValues(t, 2, p.SSRC)
+		if i >= 2 && i < 10 {
+			assert.EqualValues(t, 101, p.PayloadType)
+			assert.EqualValues(t, 5, p.Payload[0])
+		}
+	}
+	gate.Shut()
+	l.press("5")
+	assert.Len(t, kind.packets, 12, "not behind a shut gate")
+}
+
 func TestATapCountsWhatEverySinkTookAndWhen(t *testing.T) {
 	good, bad := &kept{}, &kept{refuse: true}
 	tap := NewTap(openGate(t), 1, good, bad)

@@ -31,7 +31,7 @@ func contract(pkg string) killer { return killer{pkg, "TestContract", "put"} }
 // real calls.
 func mutants() (all []mutant) {
 	for _, some := range [][]mutant{ofTheGate(), ofThePermit(), ofTheDecision(), ofTheCall(), ofTheEvidence(),
-		ofTheAgent(), ofTheInvitation(), ofTransfers(), ofEncryption(), ofNumbers(), ofPurposes()} {
+		ofTheAgent(), ofTheInvitation(), ofTransfers(), ofKeys(), ofEncryption(), ofNumbers(), ofPurposes()} {
 		all = append(all, some...)
 	}
 	return all
@@ -39,19 +39,19 @@ func mutants() (all []mutant) {
 
 func ofTheGate() []mutant {
 	const gate, tap = "internal/media/gate.go", "internal/media/tap.go"
-	asks := edit{gate, "if g.state.Add(1)&gateOpen != 0 && g.permit.Valid() {", "if g.state.Add(1)&gateOpen != 0 {"}
+	asks := edit{gate, "if g.state.Add(1)&gateOpen != 0 && g.permit.Valid() && g.brake.off() {", "if g.state.Add(1)&gateOpen != 0 {"}
 	shuts := edit{gate, "g.state.And(^uint64(gateOpen))", "g.state.And(^uint64(0))"}
 	return []mutant{
 		{"the gate ignores the permit", []edit{asks},
 			[]killer{mediaTests("TestARevokedPermitClosesAnOpenGate|TestCopiesLeaveOnlyWhileOpenAndValid")}},
 		{"the gate ignores the permit, and a withdrawal does nothing else", []edit{asks, shuts},
 			[]killer{calls("withdraws-by-key|withdraws-by-api")}},
-		{"the gate lets everything pass", []edit{{gate, "if g.state.Load()&gateOpen != 0 {\n\t\tif g.state.Add(1)&gateOpen != 0 && g.permit.Valid() {",
+		{"the gate lets everything pass", []edit{{gate, "if g.state.Load()&gateOpen != 0 {\n\t\tif g.state.Add(1)&gateOpen != 0 && g.permit.Valid() && g.brake.off() {",
 			"if g != nil {\n\t\tif g.state.Add(1) > 0 {"}},
 			[]killer{mediaTests("TestARevokedPermitClosesAnOpenGate"), calls("holds|pauses|withdraws-by-key")}},
 		{"the gate opens without a permit", []edit{
 			{gate, "if !g.permit.Valid() {\n\t\treturn false\n\t}\n\tfor {", "for {"},
-			{gate, "if g.permit.Valid() {\n\t\treturn true\n\t}\n\tg.Shut() // revoked just now\n\treturn false", "return true"}},
+			{gate, "if g.permit.Valid() {\n\t\treturn g.brake.off()\n\t}\n\tg.Shut() // revoked just now\n\treturn false", "return true"}},
 			[]killer{mediaTests("TestAGateOpensOnlyForAValidPermit")}},
 		{"shutting the gate does nothing", []edit{shuts},
 			[]killer{mediaTests("TestAHoldShutsAndReopensUnderTheSamePermit"), calls("holds|pauses")}},
@@ -59,8 +59,8 @@ func ofTheGate() []mutant {
 			[]killer{mediaTests("TestShutWaitsForTheCopyThatIsOnItsWay")}},
 		{"nobody looks whether a copy should have left", []edit{{gate, "g.violations.Add(1)", "g.violations.Add(0)"}},
 			[]killer{mediaTests("TestASecondLookSeesWhatAGateThatDoesNotAskLetThrough")}},
-		{"the keys are copied to the recorder", []edit{{tap, "case h.what == event, h.key:", "case (h.what == event || h.key) && t.sinks == nil:"}},
-			[]killer{mediaTests("TestKeysNeverReachARecorder"), calls("withdraws-by-key")}},
+		{"the keys are copied to the recorder", []edit{{tap, "case (h.what == event || h.key) && !t.keys:", "case (h.what == event || h.key) && t.keys:"}},
+			[]killer{mediaTests("TestKeysNeverReachARecorder"), calls("keys-not-recorded")}},
 	}
 }
 
@@ -113,7 +113,7 @@ func ofTheDecision() []mutant {
 }
 
 func ofTheCall() []mutant {
-	const tape, pause, answer = "internal/call/tape.go", "internal/call/pause.go", "internal/call/answer.go"
+	const tape, keys, onward = "internal/call/tape.go", "internal/call/keys.go", "internal/call/onward.go"
 	return []mutant{
 		{"a withdrawal is stored and the gate stays open", []edit{{tape, "c.stopTape()\n\tc.rec.Withdraw(c.now(), method)", "c.rec.Withdraw(c.now(), method)"}},
 			[]killer{calls("withdraws-by-key|withdraws-by-api")}},
@@ -123,10 +123,10 @@ func ofTheCall() []mutant {
 			[]killer{calls("holds")}},
 		{"a pause does not shut the gate", []edit{{tape, "return c.tape.pause.by\n", "return \"\"\n"}},
 			[]killer{calls("pauses"), calls("pauses-by-key|pauses-by-header")}},
-		{"star nine does nothing", []edit{{pause, "c.withdraw(byKey)", "c.publish()"}}, []killer{calls("withdraws-by-info")}},
-		{"the agent's keys withdraw", []edit{{pause, "if p == c.asked {\n\t\t\tc.withdraw", "if p != nil {\n\t\t\tc.withdraw"}},
+		{"star nine does nothing", []edit{{keys, "if p == c.asked {\n\t\t\tc.withdraw(byKey)", "if p == c.asked {\n\t\t\tc.publish()"}}, []killer{calls("withdraws-by-info")}},
+		{"the agent's keys withdraw", []edit{{keys, "if p == c.asked {\n\t\t\tc.withdraw", "if p != nil {\n\t\t\tc.withdraw"}},
 			[]killer{calls("agent-presses-the-keys")}},
-		{"the agent's SIP INFO counts", []edit{{answer, "case p.info <- press:", "case c.asked.info <- press:"}},
+		{"the agent's SIP INFO counts", []edit{{onward, "case p.info <- press:", "case c.asked.info <- press:"}},
 			[]killer{calls("agent-presses-by-info"), calls("outbound-agent-presses-yes|during-notice-agent-presses-yes")}},
 		{"the platform is told of a recording that nobody permitted", []edit{{"internal/call/present.go", "if c.tape.permit.Valid() && len(c.wanted()) > 0 {", "if len(c.route.recorders) > 0 {"}},
 			[]killer{calls("refuses")}},

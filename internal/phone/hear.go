@@ -16,6 +16,7 @@ type ear struct {
 	packets []Packet
 	audio   []byte        // payloads of G.711 in the order of arrival
 	told    []Told        // of recordings
+	infos   []string      // bodies of SIP INFO
 	news    chan struct{} // closed and replaced with everything new
 }
 

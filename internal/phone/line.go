@@ -112,7 +112,13 @@ func (l *Line) inDialog() sip.InDialog {
 			}
 			return answer.Marshal(), l.agree(agreed)
 		},
-		Info: func(string, []byte) int { return 200 },
+		Info: func(_ string, body []byte) int {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.ear.infos = append(l.ear.infos, string(body))
+			l.ear.wake()
+			return 200
+		},
 	}
 }
 

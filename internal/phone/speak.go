@@ -145,7 +145,7 @@ func (l *Line) key() {
 
 // event is a telephone-event payload (RFC 4733 2.3).
 func event(key byte, end bool, duration uint16) []byte {
-	p := []byte{byte(strings.IndexByte("0123456789*#ABCD", key)), 10, 0, 0}
+	p := []byte{byte(strings.IndexByte(keypad, key)), 10, 0, 0}
 	if end {
 		p[1] |= 0x80
 	}

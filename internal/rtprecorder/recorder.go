@@ -28,6 +28,7 @@ type Config struct {
 	Name          string
 	Caller, Agent netip.AddrPort // where the copies of each party go
 	Ports         *media.Ports   // the side that copies are sent from
+	Keys          bool           // key presses are copied as well
 }
 
 // Recorder opens recordings at one recorder. It is constant and may be used
@@ -72,8 +73,8 @@ func (r *Recorder) Open(ctx context.Context, permit consent.Permit, gate *media.
 	}
 	return &Recording{
 		toCaller: caller, toAgent: agent,
-		caller: media.NewTap(gate, media.NewSSRC(), caller),
-		agent:  media.NewTap(gate, media.NewSSRC(), agent),
+		caller: r.tap(gate, caller),
+		agent:  r.tap(gate, agent),
 	}, nil
 }
 
@@ -82,6 +83,14 @@ func (r *Recording) Caller() *media.Tap { return r.caller }
 
 // Agent is the tap for what the platform sends.
 func (r *Recording) Agent() *media.Tap { return r.agent }
+
+func (r *Recorder) tap(gate *media.Gate, to *media.Sender) *media.Tap {
+	t := media.NewTap(gate, media.NewSSRC(), to)
+	if r.cfg.Keys {
+		return t.KeepKeys()
+	}
+	return t
+}
 
 // Fault says why copies are missing, as far as the network told; empty if it
 // did not. It may be asked at any time, after Close too.

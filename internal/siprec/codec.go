@@ -48,6 +48,9 @@ func (r *Recording) codecs(spoken sdp.Codec) []sdp.Codec {
 			}
 		}
 	}
+	if r.cfg.Keys {
+		list = append(list, r.numbered(sdp.Event(spoken.Rate, firstDynamic)))
+	}
 	return list
 }
 

@@ -74,7 +74,11 @@ func (r *Recorder) newRecording(call Call) (rec *Recording, err error) {
 			return nil
 		}
 		rec.streams = append(rec.streams, &stream{label: label, outlet: outlet})
-		return media.NewTap(call.Gate, media.NewSSRC(), outlet)
+		t := media.NewTap(call.Gate, media.NewSSRC(), outlet)
+		if r.cfg.Keys {
+			t.KeepKeys()
+		}
+		return t
 	}
 	rec.caller, rec.agent = tap(r.cfg.Caller, callerLabel), tap(r.cfg.Agent, agentLabel)
 	if err != nil {

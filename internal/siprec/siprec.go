@@ -38,6 +38,8 @@ type Config struct {
 	Targets []Target
 	// Caller and Agent say whose voice is recorded.
 	Caller, Agent bool
+	// Keys offers telephone-events as well, and copies key presses.
+	Keys bool
 	// SRTP offers nothing but encrypted copies, each stream of each session under
 	// keys of its own (RFC 4568).
 	SRTP     bool

@@ -79,6 +79,24 @@ func Granted(r *consent.Record) {
 	r.Note(step(8900), "decided", string(consent.Given))
 }
 
+// Asked makes of r that of a call in which each of four purposes was asked for by
+// itself: two were agreed to, one refused, and one not answered.
+func Asked(r *consent.Record) {
+	r.Terms.Ask = consent.AskEach
+	yes, no := *r.Press, *r.Press
+	no.Key = "2"
+	r.Purposes = []consent.Grant{
+		{Purpose: "quality", Granted: true, Outcome: consent.Given, Question: "ask-quality", Press: &yes, DecidedAt: yes.At},
+		{Purpose: "training", Granted: true, Outcome: consent.Given, Question: "ask-training", Press: &yes, DecidedAt: yes.At},
+		{Purpose: "ai_analysis", Outcome: consent.Refused, Question: "ask-ai_analysis", Press: &no, DecidedAt: no.At},
+		{Purpose: "fraud", Outcome: consent.NoInput, Question: "ask-fraud", DecidedAt: no.At},
+	}
+	for _, g := range r.Purposes {
+		r.Notice.Prompts = append(r.Notice.Prompts, consent.Spoken{Prompt: g.Question, Codec: r.Notice.Codec,
+			AudioSHA256: r.Notice.AudioSHA256, TextSHA256: r.Notice.TextSHA256, Heard: r.Notice.Heard})
+	}
+}
+
 // newUUID returns a random UUID (RFC 9562, version 4).
 func newUUID() string {
 	var b [16]byte

@@ -23,6 +23,15 @@ func putCases() map[string]func(*testing.T, *bench) {
 			b.put(r)
 			b.holds(r)
 		},
+		"purposes that were answered one by one keep their evidence": func(t *testing.T, b *bench) {
+			r := Record(Granted, Asked)
+			b.put(r)
+			b.holds(r)
+			require.True(t, r.Withdraw(r.UpdatedAt, "api", "quality"))
+			b.put(r)
+			b.holds(r)
+			require.Equal(t, consent.Given, r.Outcome)
+		},
 		"the store keeps what it was given, not what becomes of it": func(t *testing.T, b *bench) {
 			r := Record(Granted)
 			want := r.Clone()
