@@ -3,6 +3,7 @@ package acceptance
 import (
 	"cmp"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -22,6 +23,7 @@ type ailing struct {
 	tower  *tower                              // the program, or
 	server *recordserver.Server                // one that does as it is told
 	answer atomic.Pointer[recordserver.Answer] // to its invitations
+	fell   time.Time                           // when it fell ill; one that never begins is ill from the first
 }
 
 // TestARecorderThatFailsCostsTheCallNothing: whatever becomes of a recorder, the
@@ -66,9 +68,10 @@ func TestARecorderThatFailsCostsTheCallNothing(t *testing.T) {
 				s.poll("copies at both recorders", func() bool { return len(a.record().Recordings) == 2 && a.copied(towerName) > 0 })
 			}
 			began := v.speaksUp()
-			require.NoError(t, v.talks(25))
+			require.NoError(t, v.talks(100))
+			a.fell = time.Now()
 			c.act(a)
-			require.NoError(t, v.talks(25))
+			require.NoError(t, v.talks(100))
 			a.judge(began, c.gap, c.gone)
 		})
 	}
@@ -176,8 +179,9 @@ func (a *ailing) judge(began time.Time, gap, gone bool) {
 		return hasLast(a.caller.Sent(), a.recorder.Caller(healthy.Caller.SSRC)) && hasLast(a.agent.line.Sent(), a.recorder.Agent(healthy.Agent.SSRC))
 	})
 	callerLost, agentLost := a.dropped()
-	a.reachesAll(began, a.caller, a.agent.line, callerLost)
-	a.reachesAll(began, a.agent.line, a.caller, agentLost)
+	trips := a.reachesAll(began, a.caller, a.agent.line, callerLost)
+	trips = append(trips, a.reachesAll(began, a.agent.line, a.caller, agentLost)...)
+	a.compare(trips)
 	r := a.hangsUp()
 	healthy = recordingAt(r, "archive")
 	require.Empty(t, healthy.Pauses)
@@ -203,9 +207,15 @@ func (a *ailing) judge(began time.Time, gap, gone bool) {
 	require.Equal(t, gap, ill.Fault != "", ill.Fault)
 }
 
+// trip is one packet's way from one party to the other.
+type trip struct {
+	left time.Time
+	took time.Duration
+}
+
 // reachesAll waits until one has heard all that the other said since then, but
-// for what the kernel dropped, and tells how long it took on its way.
-func (v *conversation) reachesAll(began time.Time, from, to *phone.Line, dropped int) {
+// for what the kernel dropped, and returns how each packet got there.
+func (v *conversation) reachesAll(began time.Time, from, to *phone.Line, dropped int) (trips []trip) {
 	t := v.t
 	t.Helper()
 	said := map[string]time.Time{}
@@ -214,17 +224,34 @@ func (v *conversation) reachesAll(began time.Time, from, to *phone.Line, dropped
 			said[string(p.Payload)] = p.At
 		}
 	}
-	var took []time.Duration
 	err := to.Until(v.ctx, func(packets []phone.Packet, _ []byte) bool {
-		took = took[:0]
+		trips = trips[:0]
 		for _, p := range packets {
 			if at, ok := said[string(p.Payload)]; ok {
-				took = append(took, p.At.Sub(at))
+				trips = append(trips, trip{at, p.At.Sub(at)})
 			}
 		}
-		return len(took)+dropped >= len(said)
+		return len(trips)+dropped >= len(said)
 	})
-	require.NoError(t, err, "%d packets of %d were heard, %d dropped by the kernel", len(took), len(said), dropped)
-	slices.SortFunc(took, cmp.Compare[time.Duration])
-	t.Logf("%d packets of %d were heard; on their way for %v (median), %v (99%%)", len(took), len(said), took[len(took)/2], took[len(took)*99/100])
+	require.NoError(t, err, "%d packets of %d were heard, %d dropped by the kernel", len(trips), len(said), dropped)
+	return trips
+}
+
+// compare tells how long packets were on their way, before the recorder fell ill and
+// since. The figures depend on the machine, and nothing is made to depend on them.
+func (a *ailing) compare(trips []trip) {
+	var well, ill []time.Duration
+	for _, p := range trips {
+		if p.left.Before(a.fell) {
+			well = append(well, p.took)
+		} else {
+			ill = append(ill, p.took)
+		}
+	}
+	at := func(list []time.Duration, percent int) time.Duration {
+		slices.SortFunc(list, cmp.Compare[time.Duration])
+		return list[len(list)*percent/100].Round(time.Microsecond)
+	}
+	a.t.Logf("%s: %d packets, none lost; on their way for %v (median), %v (99%%) before the recorder fell ill, and %v, %v since: %v and %v more",
+		filepath.Base(a.t.Name()), len(trips), at(well, 50), at(well, 99), at(ill, 50), at(ill, 99), at(ill, 50)-at(well, 50), at(ill, 99)-at(well, 99))
 }

@@ -21,7 +21,7 @@ import (
 // each recorder has what the records of the calls claim of it, and nothing else.
 func TestEveryRecorderHasWhatTheRecordsSay(t *testing.T) {
 	const atOnce = 20
-	count := crowdOf(t, 40)
+	count := crowdOf(t, 100)
 	addrs := []string{freePort(t), freePort(t)}
 	s := newSite(t, plan{info: true, embedded: true, patience: 5*time.Minute + time.Duration(count)*time.Second,
 		edits: withTowers("sip:srs@"+addrs[0]+";transport=tcp", "sip:srs@"+addrs[1]+";transport=tcp")})

@@ -21,6 +21,10 @@ import (
 // towerName is the SIPREC recorder of a site that has one besides the plain one.
 const towerName = "compliance"
 
+// towerComment stands in the example where one more recorder may stand.
+const towerComment = "# - name: compliance                # a SIPREC recording server\n#   type: siprec\n" +
+	`#   uri: "sip:srs@127.0.0.1:6060;transport=tcp"` + "\n"
+
 // withTowers lets every call of the site be recorded by SIPREC servers, too, the
 // first of which has this name, and others a number behind it.
 func withTowers(uris ...string) map[string]string {
@@ -34,8 +38,7 @@ func withTowers(uris ...string) map[string]string {
 		names.WriteString(", " + name)
 	}
 	return map[string]string{
-		"# - name: compliance                # a SIPREC recording server\n#   type: siprec\n" +
-			`#   uri: "sip:srs@127.0.0.1:6060;transport=tcp"` + "\n": list.String(),
+		towerComment:           list.String(),
 		"recorders: [archive]": "recorders: [archive" + names.String() + "]",
 	}
 }

@@ -87,7 +87,7 @@ func (c *Call) tryPlatform(ctx context.Context, w way) error {
 	}
 	leg, err := c.svc.Platform.Dial(ctx, sip.Invite{
 		Target: w.uri, Called: w.called, Caller: told.caller, Headers: told.headers, Present: told.present, Offer: offer,
-		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
+		FirstResponse: c.svc.firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.progress(ctx, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.agent, callID),
 		Auth: credentials(w.target), TLS: clientTLS(w.target, w.certified),

@@ -62,6 +62,7 @@ type house struct {
 	recorders []Recorder
 	store     *storetest.Faulty
 	t1        time.Duration                              // of the signalling; 0: its default
+	after     func(time.Duration) <-chan time.Time       // ends the wait for a choice; nil: time
 	arrives   func(*sip.Incoming)                        // sees each INVITE before the gateway does; nil: nobody
 	storeFor  time.Duration                              // how long a caller waits for the disk of a busy machine
 	codecs    []sdp.Codec                                // of the caller
@@ -188,6 +189,9 @@ func (h *house) build() {
 	}
 	h.svc = New(Config{Node: "gw-test", Plan: plan, Platform: platform, Trunk: trunk, TrunkPorts: ports[0], PlatformPorts: ports[1],
 		Store: h.store, Journal: h.journal, StoreTimeout: h.storeFor, Metrics: set, Log: log, Now: time.Now})
+	if h.after != nil {
+		h.svc.pace = pace{h.after, 4 * patience}
+	}
 	t.Cleanup(func() { // after the last call
 		for _, p := range ports {
 			require.NoError(t, p.Close(), "media ports are left")
@@ -220,6 +224,9 @@ func (h *house) serve(trunk, platform *sip.Endpoint) {
 	}
 	h.halt = endCalls
 	face(platform, func(_ context.Context, in *sip.Incoming) {
+		if h.arrives != nil {
+			h.arrives(in)
+		}
 		if !h.svc.Replace(calls, in) {
 			h.svc.ServeOutbound(calls, in)
 		}

@@ -71,8 +71,8 @@ func TestAnOddOfferBecomesAWholeCall(t *testing.T) {
 	for name, text := range oddOffers() {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
-			h.cfg.Trunks[0].NAT = true    // as it is by default
-			h.cfg.Policies[0].Retries = 1 // what comes before an address is learned is lost
+			h.cfg.Trunks[0].NAT = true     // as it is by default
+			h.cfg.Policies[0].Retries = 10 // what comes before an address is learned is lost, and what a busy machine sends too late
 			h.open()
 			written := ""
 			line, err := h.caller.Call(h.ctx, phone.Dial{Target: h.trunkURI(), Caller: fromNumber, Called: toNumber, CallID: h.callID(),

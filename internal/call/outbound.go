@@ -90,7 +90,7 @@ func (c *Call) tryTrunk(ctx context.Context, t *target.Hop, in *sip.Incoming) er
 	}
 	leg, err := c.svc.Trunk.Dial(ctx, sip.Invite{
 		Target: t.URI(), Called: c.route.to, Caller: told.caller, Present: told.present, Offer: offer,
-		FirstResponse: firstResponse, Answer: c.route.carrier.AnswerTimeout,
+		FirstResponse: c.svc.firstResponse, Answer: c.route.carrier.AnswerTimeout,
 		Progress: func(code int, body []byte) { c.passProgress(ctx, in, code, body) },
 		CallID:   callID, InDialog: c.inDialog(c.asked, callID),
 		Auth: credentials(t.Target), TLS: clientTLS(t.Target, t.ServerName()),

@@ -24,8 +24,10 @@ type pbx struct {
 	seq    int
 }
 
-func udp(h *house) *net.UDPConn {
-	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback(), 0)))
+func udp(h *house) *net.UDPConn { return udpAt(h, loopback()) }
+
+func udpAt(h *house, addr netip.Addr) *net.UDPConn {
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
 	require.NoError(h.t, err)
 	h.t.Cleanup(func() { conn.Close() })
 	deadline, _ := h.ctx.Deadline()

@@ -17,17 +17,17 @@ import (
 // the rest, a test decides.
 type peer struct {
 	conn, media *net.UDPConn
-	gateway     netip.AddrPort // where it sends requests of its own
 
 	mu    sync.Mutex
 	links []*link
 	// How it behaves; guarded by mu.
-	rings   int  // what it answers an INVITE with: 100, 180, 183 with media, or 200
-	dead    bool // reads nothing, sends nothing
-	deaf    bool // does not answer a BYE yet
-	loseACK bool // takes no notice of the first ACK of what it answers
-	noACK   bool // acknowledges no answer
-	crosses bool // has answered when a CANCEL comes
+	gateway netip.AddrPort // where it sends requests of its own
+	rings   int            // what it answers an INVITE with: 100, 180, 183 with media, or 200
+	dead    bool           // reads nothing, sends nothing
+	deaf    bool           // does not answer a BYE yet
+	loseACK bool           // takes no notice of the first ACK of what it answers
+	noACK   bool           // acknowledges no answer
+	crosses bool           // has answered when a CANCEL comes
 }
 
 // link is one INVITE of a peer and what becomes of it. Guarded by peer.mu.
@@ -46,8 +46,8 @@ type link struct {
 	answers                       map[string]int // the last status that each method got
 }
 
-func newPeer(h *house, gateway netip.AddrPort) *peer {
-	p := &peer{conn: udp(h), media: udp(h), gateway: gateway, rings: 200}
+func newPeer(h *house, addr netip.Addr) *peer {
+	p := &peer{conn: udpAt(h, addr), media: udp(h), rings: 200}
 	go func() {
 		b := make([]byte, 65536)
 		for {
@@ -70,15 +70,15 @@ func (p *peer) set(f func()) {
 	f()
 }
 
-// call sends the INVITE of a new link.
-func (p *peer) call(called, callID string) *link {
+// call sends the INVITE of a new link, with more headers.
+func (p *peer) call(called, callID, headers string) *link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := &link{callID: callID, calls: true, local: fmt.Sprintf("<sip:%s@%s>;tag=own", fromNumber, p.conn.LocalAddr()),
 		remote: fmt.Sprintf("<sip:%s@%s>", called, p.gateway), target: fmt.Sprintf("sip:%s@%s", called, p.gateway),
 		open: map[int]string{}, answers: map[string]int{}}
 	p.links = append(p.links, l)
-	p.ask(l, "INVITE", "", p.describe())
+	p.ask(l, "INVITE", headers, p.describe())
 	return l
 }
 
@@ -323,11 +323,32 @@ func (p *peer) owed() (list []string) {
 	return list
 }
 
-// unanswered reports whether a request of the peer waits for its answer.
+// unanswered reports whether a request of the peer within a dialog waits for its
+// answer.
 func (p *peer) unanswered() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.links, func(l *link) bool { return len(l.open) > 0 })
+	return slices.ContainsFunc(p.links, func(l *link) bool {
+		if l.calls && l.final == 0 {
+			return len(l.open) > 1
+		}
+		return len(l.open) > 0
+	})
+}
+
+// far is the description of the gateway that began the media of a link.
+func (l *link) far() string {
+	if l.calls {
+		return l.answer.body()
+	}
+	return l.invite.body()
+}
+
+// replaces is the header of an INVITE that is to take the place of a link which
+// the gateway began.
+func (l *link) replaces() string {
+	_, tag, _ := strings.Cut(l.remote, ";tag=")
+	return fmt.Sprintf("Replaces: %s;to-tag=%s;from-tag=own\r\n", l.callID, tag)
 }
 
 // link waits for the link of a number, from 0, that is as ok wants it.

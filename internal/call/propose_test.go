@@ -101,6 +101,11 @@ func TestOffersThatCrossAreMadeAgain(t *testing.T) {
 	p.reads("ACK")
 	p.asks(first, "INVITE", "a", "", hold)
 	answer := p.final("INVITE")
+	for strings.Contains(answer.text, "SIP/2.0 491 ") { // the ACK was seen before our offer was over
+		p.acknowledges(first, answer)
+		p.asks(first, "INVITE", "a", "", hold)
+		answer = p.final("INVITE")
+	}
 	require.Contains(t, answer.text, "SIP/2.0 200 ")
 	require.Contains(t, answer.body(), "a=recvonly")
 	p.acknowledges(first, answer)

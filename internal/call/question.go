@@ -72,7 +72,7 @@ func (q *question) turn(ctx context.Context, parts []string) (consent.Verdict, e
 		select {
 		case r, more := <-played:
 			if !more {
-				played, silence = nil, time.After(q.route.policy.AnswerTimeout)
+				played, silence = nil, q.svc.after(q.route.policy.AnswerTimeout)
 				continue
 			}
 			if q.heard(r); q.failed(r) && !q.asked.held() && ctx.Err() == nil {

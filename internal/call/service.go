@@ -48,6 +48,7 @@ type Config struct {
 type Service struct {
 	Config
 	inForce atomic.Pointer[Plan]
+	pace
 
 	mu       sync.Mutex
 	live     map[consent.RecordID]*Call
@@ -56,9 +57,15 @@ type Service struct {
 	empty    chan struct{} // closed when draining and the last call has gone
 }
 
+// pace is how the others are waited for. Constant; tests have more of it.
+type pace struct {
+	after         func(time.Duration) <-chan time.Time // ends the wait for a choice
+	firstResponse time.Duration                        // how long a target may stay wholly silent
+}
+
 // New returns a service without calls.
 func New(cfg Config) *Service {
-	s := &Service{Config: cfg, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
+	s := &Service{Config: cfg, pace: pace{time.After, firstResponse}, live: map[consent.RecordID]*Call{}, perTrunk: map[string]int{}, empty: make(chan struct{})}
 	s.inForce.Store(cfg.Plan)
 	if s.CPU == nil {
 		s.CPU = func() float64 { return 0 }

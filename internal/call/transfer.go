@@ -186,7 +186,7 @@ func phrase(code int) string {
 func (c *Call) transferTo(ctx context.Context, r referral, next *party, w way, tell chan<- int) error {
 	inv := sip.Invite{
 		Target: w.uri, Called: w.called, CallID: uuid.NewString(),
-		FirstResponse: firstResponse, Answer: c.route.platform.AnswerTimeout,
+		FirstResponse: c.svc.firstResponse, Answer: c.route.platform.AnswerTimeout,
 		Auth: credentials(w.target), TLS: clientTLS(w.target, w.certified),
 		Extensions: sip.Extensions{Reliable: sip.ReliableIfSupported},
 	}

@@ -36,6 +36,7 @@ type actor struct {
 	called   string
 	tamper   func(*sdp.Session) // of the caller's offer
 	outbound bool
+	named    bool // the recorder is told the numbers
 	quiet    bool // the caller sends nothing by itself
 	deaf     bool // the caller is on hold and hears nothing
 	dialed   chan dialResult

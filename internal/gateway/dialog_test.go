@@ -59,7 +59,7 @@ const nextVoice = 1100.0
 // takesOver calls the gateway from another phone of the contact center, with an
 // INVITE that replaces the agent's dialog (RFC 3891).
 func (p *actor) takesOver() {
-	other, err := phone.New(phone.Config{Listen: "udp:127.0.0.1:0"})
+	other, err := phone.New(phone.Config{Listen: "udp:127.0.0.1:0", RecordAware: p.nextAware})
 	p.must(err)
 	p.t.Cleanup(func() { require.NoError(p.t, other.Close()) })
 	before := p.arrival.line

@@ -51,8 +51,22 @@ func (p *actor) partyVerbs() map[string]func([]string) {
 			require.False(p.t, toned(p.recorder.Caller(0)))
 			require.False(p.t, toned(p.recorder.Agent(0)))
 		},
-		"caller is record-aware":            func([]string) { p.aware = true },
-		"agent is record-aware":             func([]string) { p.aDesk(0).aware = true },
+		"caller is record-aware":     func([]string) { p.aware = true },
+		"agent is record-aware":      func([]string) { p.aDesk(0).aware = true },
+		"next agent is record-aware": func([]string) { p.nextAware = true },
+		"callee is record-aware":     func([]string) { p.home(0).aware = true },
+		"callee sees STATE":          func(a []string) { p.must(p.phone.UntilTold(p.ctx, a[0])) },
+		"callee prefers PREFERENCE from now on": func(a []string) {
+			p.must(p.phone.Change(p.ctx, false, preference(a[0])))
+		},
+		"expect callee told REST": func(a []string) { p.expectPartyTold(p.phone, a[0]) },
+		"expect next agent told REST": func(a []string) {
+			var states []string
+			for _, told := range p.arrival.line.Told() {
+				states = append(states, told.State)
+			}
+			require.Equal(p.t, strings.Fields(a[0]), states, p.line)
+		},
 		"agent refuses changes":             func([]string) { p.aDesk(0).meets = refusing },
 		"agent never answers change":        func([]string) { p.aDesk(0).meets = never },
 		"caller sees STATE":                 func(a []string) { p.must(p.phone.UntilTold(p.ctx, a[0])) },

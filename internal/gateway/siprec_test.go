@@ -105,6 +105,24 @@ func (p *actor) recorderVerbs() map[string]func([]string) {
 				return s != nil && len(s.Documents()) > 0 && agentsIn(s) == number(a[0])
 			}))
 		},
+		"recorder is a PRESET":           p.hasPreset,
+		"recorder names the parties":     func([]string) { p.cfg.Recorders[0].Identities, p.named = "numbers", true },
+		"recorder wants the header NAME": func(a []string) { p.cfg.Recorders[0].RetentionHeader = a[0] },
+		"recorder speaks the older type": func([]string) { p.cfg.Recorders[0].MediaType = siprecxml.OldMediaType },
+		"expect header NAME REST":        func(a []string) { require.Equal(p.t, []string{a[1]}, p.newest(0).Header(a[0]), p.line) },
+		"expect no header NAME":          func(a []string) { require.Empty(p.t, p.newest(0).Header(a[0]), p.line) },
+		"expect the agent to have NAME of REST": func(a []string) {
+			agent := p.newest(0).Documents()[0].ParticipantSessions[1]
+			require.Contains(p.t, agent.Params, siprecxml.Param{Name: a[0], Value: a[1]}, p.line)
+		},
+		"expect the parties to have no parameters": func([]string) {
+			for _, part := range p.newest(0).Documents()[0].ParticipantSessions {
+				require.Empty(p.t, part.Params)
+			}
+		},
+		"expect the caller named REST": func(a []string) {
+			require.Equal(p.t, a[0], p.newest(0).Documents()[0].Participants[0].Names[0].AOR)
+		},
 		"recorder is offered CODEC":          p.untilOffered,
 		"expect metadata of session REST":    p.expectSession,
 		"expect withdrawal told":             func([]string) { p.expectWithdrawalTold() },
@@ -125,6 +143,14 @@ func preference(value string) func(*sdp.Session) {
 func number(s string) (n int) {
 	fmt.Sscan(s, &n)
 	return n
+}
+
+// hasPreset configures the first recorder for a vendor, as an operator does.
+func (p *actor) hasPreset(args []string) {
+	r := &p.cfg.Recorders[0]
+	if r.Preset = args[0]; r.Preset == "amazon" {
+		r.AgentUser, r.Queue = "agent-7", "queue-3"
+	}
 }
 
 // speaksSIPREC puts a recording server in the place of the plain recorder, or
@@ -317,7 +343,9 @@ func (p *actor) checkServers() {
 			}
 			require.Empty(p.t, s.Disliked())
 			for _, doc := range s.Raw() {
-				require.NotContains(p.t, string(doc), callerNumber[1:], "a number in the metadata")
+				for _, number := range []string{callerNumber, p.called} {
+					require.True(p.t, p.named || !strings.Contains(string(doc), number[1:]), "a number in the metadata")
+				}
 				p.checkSchema(doc)
 			}
 		}

@@ -30,24 +30,25 @@ import (
 // stage is a gateway with everything around it, all of it real: phones, a
 // contact center with two targets, a recorder.
 type stage struct {
-	t        *testing.T
-	ctx      context.Context
-	cfg      *config.Config
-	opt      gateway.Options
-	gateway  *gateway.Gateway
-	notice   *prompts.Notice
-	caller   *phone.Phone
-	srtp     *phone.SRTP // of the caller; nil: in clear
-	desks    []*desk     // the targets, in order
-	homes    []*desk     // those of the trunk, where callees are
-	agent    *phone.Phone
-	recorder copies
-	towers   []*tower // recording servers
-	plain    *phone.Recorder
-	log      *lockedLog
-	stop     context.CancelFunc
-	served   chan error
-	aware    bool // the caller wants to be told of recordings
+	t         *testing.T
+	ctx       context.Context
+	cfg       *config.Config
+	opt       gateway.Options
+	gateway   *gateway.Gateway
+	notice    *prompts.Notice
+	caller    *phone.Phone
+	srtp      *phone.SRTP // of the caller; nil: in clear
+	desks     []*desk     // the targets, in order
+	homes     []*desk     // those of the trunk, where callees are
+	agent     *phone.Phone
+	recorder  copies
+	towers    []*tower // recording servers
+	plain     *phone.Recorder
+	log       *lockedLog
+	stop      context.CancelFunc
+	served    chan error
+	aware     bool // the caller wants to be told of recordings
+	nextAware bool // and so does who takes over
 }
 
 // The numbers are reserved for fiction.

@@ -142,16 +142,16 @@ func (o *Outlet) under(packet []byte, pt uint8) []byte {
 // narrow makes G.711 of G.722. Both have a byte for every tick of a clock of 8 kHz
 // (RFC 3551 section 4.5.2), and the decoder's lower band is at half the level.
 func (d *destination) narrow(dst, codes []byte, to Codec) {
-	encode := g711.EncodeMuAll
-	if to == PCMA {
-		encode = g711.EncodeAAll
-	}
 	for pcm := [frameBytes]int16{}; len(codes) > 0; {
 		n := d.wide.DecodeLow(pcm[:], codes)
 		for i := range pcm[:n] {
 			pcm[i] = int16(min(2*int(pcm[i]), math.MaxInt16))
 		}
-		encode(dst, pcm[:n])
+		if to == PCMA {
+			g711.EncodeAAll(dst, pcm[:n])
+		} else {
+			g711.EncodeMuAll(dst, pcm[:n])
+		}
 		dst, codes = dst[n:], codes[n:]
 	}
 }

@@ -106,6 +106,9 @@ func (l *Line) open(packet []byte) []byte {
 	if l.secured.cipher == nil {
 		return packet
 	}
+	if len(packet) > 1 && packet[1] >= 192 && packet[1] <= 223 {
+		return nil // SRTCP, which it has no use for
+	}
 	plain, err := l.secured.cipher.Open(packet)
 	if err != nil {
 		l.secured.broken++

@@ -28,6 +28,9 @@ func (s *Session) judge(doc sip.Document, first bool) {
 	if !contains(strings.Split(params, ";"), "+sip.src") {
 		s.dislike(where + "no +sip.src in the Contact (RFC 7866 section 6.1.1)")
 	}
+	if first && !strings.HasPrefix(strings.ToLower(doc.ContentType), "multipart/mixed") {
+		s.dislike(where + "not a multipart/mixed of a description and metadata (RFC 7866 section 9.1)")
+	}
 	message, faults := siprecxml.Decode(doc.ContentType, doc.Disposition, doc.Body)
 	for _, f := range faults {
 		s.dislike(where + f.Error())
@@ -87,11 +90,29 @@ func (s *Session) judgeOffer(where string, body []byte) (labels []string, ok boo
 		}
 		if m.Port != 0 {
 			labels = append(labels, label)
+			s.judgeKeys(where, m)
 		}
 	}
 	s.judgeChange(where, offer)
 	slices.Sort(labels)
 	return labels, true
+}
+
+// judgeKeys checks that a line is encrypted if it says so, and says so if it is (RFC
+// 4568 section 6, RFC 7866 section 12.2).
+func (s *Session) judgeKeys(where string, m *sdp.Media) {
+	switch secure := strings.HasPrefix(m.Proto, "RTP/SAVP"); {
+	case secure && len(m.Crypto) == 0:
+		s.dislike(where + "a media line of SRTP without a key (RFC 4568)")
+	case !secure && len(m.Crypto) > 0:
+		s.dislike(where + "a key on a media line that is in clear (RFC 4568)")
+	}
+	if len(m.Codecs) == 0 {
+		s.dislike(where + "a media line without a format that can be read")
+	}
+	if !m.Addr.IsValid() || m.Addr.IsUnspecified() {
+		s.dislike(where + "a media line without an address (RFC 3264 section 5)")
+	}
 }
 
 // judgeChange compares with the description before (RFC 3264 section 8).

@@ -41,6 +41,16 @@ func (s *Session) Offers() []*sdp.Session {
 	return slices.Clone(s.offers)
 }
 
+// Header is the values of a header of the INVITE.
+func (s *Session) Header(name string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.header == nil {
+		return nil
+	}
+	return s.header(name)
+}
+
 // Packets are those that came with a label; their payload is there only if the
 // server writes no files.
 func (s *Session) Packets(label string) []Packet {

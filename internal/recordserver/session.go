@@ -22,7 +22,8 @@ type Session struct {
 	name   string
 	folder string // "": nothing is written
 	answer Answer
-	over   chan struct{} // closed at the end
+	over   chan struct{}              // closed at the end
+	header func(name string) []string // of the INVITE; set by serve
 
 	mu        sync.Mutex // guards what follows
 	leg       *sip.Leg
@@ -39,6 +40,9 @@ var errOffer = errors.New("no description that can be served")
 
 // serve answers the invitation and records until either side ends it.
 func (s *Session) serve(ctx context.Context, in *sip.Incoming) {
+	s.mu.Lock()
+	s.header = in.Header
+	s.mu.Unlock()
 	doc := in.Document()
 	s.judge(doc, true)
 	if err := in.SetEarly(sip.Early{ContactParams: []string{"+sip.srs"}}); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Book keeps what the documents of one recording session have said so far, and
@@ -52,6 +53,10 @@ func (b *Book) Read(doc []byte) (r *Recording, faults []error) {
 	b.open(r, report)
 	b.add(r, report)
 	b.refer(r, report)
+	if r.DataMode == Complete {
+		r.whole(report)
+	}
+	r.inTime(report)
 	return r, faults
 }
 
@@ -127,5 +132,63 @@ func (b *Book) refer(r *Recording, report func(int, string, ...any)) {
 			_, ok := b.streams[id]
 			known(ok, "participantstreamassoc", "stream")
 		}
+	}
+}
+
+// whole checks what a complete document must tell: who sends each stream (RFC 7865
+// section 6.8), which sessions are recorded, and who takes part in what.
+func (r *Recording) whole(report func(int, string, ...any)) {
+	sent, recorded, present := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, a := range r.ParticipantStreams {
+		for _, id := range a.Send {
+			sent[id] = true
+		}
+	}
+	for _, a := range r.SessionRecordings {
+		recorded[a.Session] = true
+	}
+	for _, a := range r.ParticipantSessions {
+		present[a.Participant] = true
+	}
+	for _, s := range r.Streams {
+		if !sent[s.ID] {
+			report(1, "a stream that no participant sends")
+		}
+	}
+	for _, s := range r.Sessions {
+		if !recorded[s.ID] {
+			report(1, "a session without a sessionrecordingassoc")
+		}
+	}
+	for _, p := range r.Participants {
+		if !present[p.ID] {
+			report(1, "a participant that takes part in no session")
+		}
+	}
+}
+
+// inTime checks that nothing ends before it has begun.
+func (r *Recording) inTime(report func(int, string, ...any)) {
+	order := func(what, from, to string) {
+		begin, err := time.Parse(time.RFC3339Nano, from)
+		end, err2 := time.Parse(time.RFC3339Nano, to)
+		if err == nil && err2 == nil && end.Before(begin) {
+			report(1, "%s ends before it begins", what)
+		}
+	}
+	for _, g := range r.Groups {
+		order("group", g.Associate, g.Disassociate)
+	}
+	for _, s := range r.Sessions {
+		order("session", s.StartTime, s.StopTime)
+	}
+	for _, a := range r.SessionRecordings {
+		order("sessionrecordingassoc", a.Associate, a.Disassociate)
+	}
+	for _, a := range r.ParticipantSessions {
+		order("participantsessionassoc", a.Associate, a.Disassociate)
+	}
+	for _, a := range r.ParticipantStreams {
+		order("participantstreamassoc", a.Associate, a.Disassociate)
 	}
 }

@@ -62,3 +62,17 @@ func isStamp(s string) bool {
 	_, err := time.Parse("2006-01-02T15:04:05.999999999Z", s)
 	return err == nil
 }
+
+// isSessionID says whether s is a Session-ID with both halves, the form in which RFC
+// 7989 section 5 writes it. White space within is no part of it: examples of RFC
+// 7865 break the line there.
+func isSessionID(s string) bool {
+	ours, theirs, ok := strings.Cut(strings.Join(strings.Fields(s), ""), ";remote=")
+	return ok && isHalf(ours) && isHalf(theirs)
+}
+
+// isHalf says whether s is one half: 32 lower-case hexadecimal digits.
+func isHalf(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == len(ID{}) && s == strings.ToLower(s)
+}

@@ -16,6 +16,7 @@ const (
 	uri
 	mode
 	number
+	sessionID
 )
 
 // wants says what a value of the kind looks like.
@@ -31,6 +32,8 @@ func (k kind) wants() string {
 		return "complete or partial"
 	case number:
 		return "a number from -32768 to 32767"
+	case sessionID:
+		return "both halves of a Session-ID (RFC 7989), such as ab30317f1a784dc48ff824d0d3715d86;remote=47755a9de7794ba387653f2099600ef2"
 	}
 	return "a text"
 }
@@ -49,6 +52,8 @@ func (k kind) accepts(s string) bool {
 	case number:
 		_, err := strconv.ParseInt(s, 10, 16)
 		return err == nil
+	case sessionID:
+		return isSessionID(s)
 	}
 	return true
 }
@@ -98,7 +103,7 @@ func recordingShape() shape {
 		one("datamode", mode),
 		several("group", associated(nil, nil, required("group_id"))),
 		several("session", shape{open: true, attrs: []attribute{required("session_id")}, holds: []part{
-			several("sipSessionID", shape{}), several("reason", reason), one("group-ref", identifier),
+			several("sipSessionID", shape{value: sessionID}), several("reason", reason), one("group-ref", identifier),
 			one("start-time", moment), one("stop-time", moment)}}),
 		several("participant", shape{open: true, attrs: []attribute{required("participant_id")}, holds: []part{named}}),
 		several("stream", shape{open: true, holds: []part{one("label", text)},
