@@ -17,7 +17,7 @@ import (
 func shortBench(t *testing.T, args ...string) result {
 	t.Setenv(asCommand, "1")
 	t.Setenv("GORACE", "atexit_sleep_ms=0")
-	return consentgw(t, append([]string{"bench", "--calls", "2", "--mode", "recorded", "--warm", "50ms", "--measure", "500ms"}, args...)...)
+	return consentgw(t, append([]string{"bench", "--runs", "1", "--calls", "2", "--mode", "recorded", "--warm", "50ms", "--measure", "500ms"}, args...)...)
 }
 
 func TestABenchPrintsATableAndDrawsAPicture(t *testing.T) {

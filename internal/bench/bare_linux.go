@@ -133,6 +133,8 @@ func header(dst, data []byte, seq uint16, ssrc uint32) {
 	binary.BigEndian.PutUint32(dst[8:], ssrc)
 }
 
+func (*bare) process() int { return os.Getpid() }
+
 func (b *bare) close() error {
 	b.stop.Store(true)
 	b.done.Wait()

@@ -41,14 +41,24 @@ type Subject string
 
 // The subjects.
 const (
-	Loops    Subject = "loops"     // the media plane on the engine of loops
-	Plain    Subject = "plain"     // the media plane on package net
-	Bare     Subject = "bare"      // the bare loop, packets gathered for a tick
-	BareEach Subject = "bare-each" // the bare loop, woken by every packet
+	Loops     Subject = "loops"     // the media plane on the engine of loops
+	Plain     Subject = "plain"     // the media plane on package net
+	RTPEngine Subject = "rtpengine" // the media proxy of that name in user space, if it is installed
+	Bare      Subject = "bare"      // the bare loop, packets gathered for a tick
+	BareEach  Subject = "bare-each" // the bare loop, woken by every packet
 )
 
 // Subjects are all of them.
-func Subjects() []Subject { return []Subject{Loops, Plain, Bare, BareEach} }
+func Subjects() []Subject { return []Subject{Loops, Plain, RTPEngine, Bare, BareEach} }
+
+// Comparison are those that serve is to be held against, as far as they are
+// here: without rtpengine on the PATH, without it.
+func Comparison() []Subject {
+	if _, err := exec.LookPath(rtpengineProgram); err != nil {
+		return []Subject{Loops, Bare, BareEach}
+	}
+	return []Subject{Loops, RTPEngine, Bare, BareEach}
+}
 
 // Role is what a child process is.
 type Role string
@@ -65,6 +75,9 @@ type Point struct {
 	Calls   int     `json:"calls"`
 	Subject Subject `json:"subject"`
 	Result
+	// Ratios are what it costs in relation to the bare loop and to rtpengine, if
+	// these were measured: the medians of the ratios of the runs.
+	Ratios map[Subject]float64 `json:"ratios"`
 }
 
 // Result is what was measured.
@@ -133,11 +146,37 @@ func Run(ctx context.Context, o Options) ([]Point, error) {
 				}
 			}
 			for i, subject := range o.Subjects {
-				points = append(points, Point{Mode: mode, Calls: calls, Subject: subject, Result: median(results[i])})
+				points = append(points, Point{Mode: mode, Calls: calls, Subject: subject,
+					Result: median(results[i]), Ratios: o.ratios(results, results[i])})
 			}
 		}
 	}
 	return points, nil
+}
+
+// references are what the others are compared with.
+func references() []Subject { return []Subject{Bare, RTPEngine} }
+
+// ratios compares run by run: what else happened on the machine in a run, it
+// happened to all.
+func (o *Options) ratios(all [][]Result, mine []Result) map[Subject]float64 {
+	ratios := map[Subject]float64{}
+	for _, reference := range references() {
+		i := slices.Index(o.Subjects, reference)
+		if i < 0 {
+			continue
+		}
+		var each []float64
+		for run, r := range mine {
+			if cpu := all[i][run].CPU; cpu > 0 {
+				each = append(each, float64(r.CPU)/float64(cpu))
+			}
+		}
+		if slices.Sort(each); len(each) > 0 {
+			ratios[reference] = each[len(each)/2]
+		}
+	}
+	return ratios
 }
 
 func (o *Options) tell(mode Mode, calls int, subject Subject, r Result) {

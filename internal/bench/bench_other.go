@@ -17,6 +17,7 @@ type bare struct{}
 
 func newBare(Subject) relay            { return bare{} }
 func (bare) open(Spec) ([]ends, error) { return nil, errSystem }
+func (bare) process() int              { return 0 }
 func (bare) close() error              { return nil }
 
-func used() (usage, error) { return usage{}, errSystem }
+func usageOf(int) (usage, error) { return usage{}, errSystem }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,12 +39,25 @@ func itself(ctx context.Context, role Role) *exec.Cmd {
 }
 
 func TestEverySubjectRelaysAndCopiesEveryPacket(t *testing.T) {
+	subjects := slices.DeleteFunc(Subjects(), func(s Subject) bool { return s == RTPEngine })
+	measureAll(t, subjects)
+}
+
+func TestRTPEngineRelaysAndCopiesEveryPacket(t *testing.T) {
+	if slices.Contains(Comparison(), RTPEngine) {
+		measureAll(t, []Subject{RTPEngine})
+	} else {
+		require.Empty(t, os.Getenv("CONSENTGW_REQUIRE_REAL"), "rtpengine is not installed")
+	}
+}
+
+func measureAll(t *testing.T, subjects []Subject) {
 	points, err := Run(t.Context(), Options{
-		Calls: []int{3}, Modes: []Mode{Relayed, Recorded}, Subjects: Subjects(), Runs: 1,
+		Calls: []int{3}, Modes: []Mode{Relayed, Recorded}, Subjects: subjects, Runs: 1,
 		Warm: 50 * time.Millisecond, Measure: 300 * time.Millisecond, Child: itself,
 	})
 	require.NoError(t, err)
-	require.Len(t, points, 8)
+	require.Len(t, points, 2*len(subjects))
 	for _, p := range points {
 		t.Run(fmt.Sprint(p.Mode, " ", p.Subject), func(t *testing.T) {
 			assert.Positive(t, p.Sent)
@@ -144,9 +158,14 @@ func TestAChildAnswersWhatItCannotDo(t *testing.T) {
 	out, err := serve(roleGenerator, `{"ask":"send"}`)
 	require.NoError(t, err)
 	assert.Contains(t, out, "nowhere to send to")
-	out, err = serve(roleSubject, `{"ask":"open"}`)
+	for _, early := range []string{`{"ask":"open"}`, `{"ask":"usage"}`, `{"ask":"start"}`, `{"ask":"start","spec":{"subject":"bare"}}{"ask":"open"}`} {
+		out, err = serve(roleSubject, early)
+		require.NoError(t, err)
+		assert.Contains(t, out, "one set of calls")
+	}
+	out, err = serve(roleSubject, `{"ask":"start","spec":{"subject":"bare"}}{"ask":"dance"}`)
 	require.NoError(t, err)
-	assert.Contains(t, out, "one set of calls")
+	assert.Contains(t, out, `cannot answer \"dance\"`)
 	_, err = serve("conductor", "")
 	assert.ErrorContains(t, err, "no such role")
 }

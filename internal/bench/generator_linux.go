@@ -18,7 +18,7 @@ import (
 // generator is all telephones and the recorder, on few sockets and two threads,
 // so that it takes as little as possible of the machine.
 type generator struct {
-	sockets [4]*udp // caller, agent, and the copies of each
+	sockets [sockets]*udp
 
 	stop     atomic.Bool
 	running  sync.WaitGroup
@@ -27,14 +27,6 @@ type generator struct {
 	sent     atomic.Uint64
 	arrivals arrivals
 }
-
-// The sockets.
-const (
-	atCaller = iota
-	atAgent
-	atCallerCopies
-	atAgentCopies
-)
 
 func (g *generator) answer(q request) (a answer, err error) {
 	switch q.Ask {
@@ -174,7 +166,7 @@ func (g *generator) finish() *heard {
 	g.running.Wait()
 	return &heard{
 		Span: time.Duration(g.end.Load() - g.begin.Load()),
-		Sent: g.sent.Load(), Arrived: g.arrivals.voice, Copies: g.arrivals.copies,
+		Sent: g.sent.Load(), Arrived: g.arrivals.at,
 		Median: g.arrivals.quantile(0.5), P99: g.arrivals.quantile(0.99),
 	}
 }

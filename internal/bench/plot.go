@@ -25,6 +25,8 @@ func color(s Subject) string {
 		return "#0b6e4f"
 	case Plain:
 		return "#c8553d"
+	case RTPEngine:
+		return "#2f6db3"
 	case Bare:
 		return "#333333"
 	}

@@ -16,36 +16,47 @@ import (
 	"consentgw/internal/rtprecorder"
 )
 
-// relayer is the process that is measured.
+// relayer is the process that is measured, or that has it.
 type relayer struct{ relay relay }
 
 // relay is one set of calls.
 type relay interface {
 	open(Spec) ([]ends, error)
+	process() int // that does the work
 	close() error
 }
 
 func (r *relayer) answer(q request) (answer, error) {
-	switch q.Ask {
-	case askUsage:
-		u, err := used()
+	switch {
+	case q.Ask == askStart && q.Spec != nil && r.relay == nil:
+		return answer{}, r.start(*q.Spec)
+	case q.Ask == askStart, r.relay == nil, q.Ask == askOpen && q.Spec == nil:
+		return answer{}, fmt.Errorf("a subject relays one set of calls, and starts before: cannot answer %q", q.Ask)
+	case q.Ask == askUsage:
+		u, err := usageOf(r.relay.process())
 		return answer{Usage: &u}, err
-	case askOpen:
-		if q.Spec == nil || r.relay != nil {
-			return answer{}, errors.New("a subject relays one set of calls")
-		}
-		switch q.Spec.Subject {
-		case Loops:
-			r.relay = &plane{engine: media.NewEngine(media.EngineConfig{})}
-		case Plain:
-			r.relay = &plane{engine: media.NewEngine(media.EngineConfig{Plain: true})}
-		default:
-			r.relay = newBare(q.Spec.Subject)
-		}
+	case q.Ask == askOpen:
 		all, err := r.relay.open(*q.Spec)
 		return answer{Ends: all}, err
 	}
 	return answer{}, fmt.Errorf("a subject cannot answer %q", q.Ask)
+}
+
+func (r *relayer) start(spec Spec) (err error) {
+	switch spec.Subject {
+	case Loops:
+		r.relay = &plane{engine: media.NewEngine(media.EngineConfig{})}
+	case Plain:
+		r.relay = &plane{engine: media.NewEngine(media.EngineConfig{Plain: true})}
+	case RTPEngine:
+		var e relay
+		if e, err = newRTPEngine(spec); err == nil {
+			r.relay = e
+		}
+	default:
+		r.relay = newBare(spec.Subject)
+	}
+	return err
 }
 
 func (r *relayer) close() error {
@@ -107,7 +118,8 @@ func (p *plane) stream(ctx context.Context, ports *media.Ports, far netip.AddrPo
 		return nil, err
 	}
 	p.closers = append(p.closers, s.Close)
-	s.Connect(media.Far{Addr: far, EventPT: -1, Send: true, Receive: true})
+	// As nearly all trunks agree: otherwise keys are looked for in the speech.
+	s.Connect(media.Far{Addr: far, EventPT: 101, Send: true, Receive: true})
 	p.running.Go(func() { _ = s.Run(ctx) }) // a stream that ends early is a loss that is counted
 	return s, nil
 }
@@ -127,8 +139,12 @@ func (p *plane) record(ctx context.Context, r *rtprecorder.Recorder, permit cons
 	return nil
 }
 
+func (*plane) process() int { return os.Getpid() }
+
 func (p *plane) close() error {
-	p.stop()
+	if p.stop != nil {
+		p.stop()
+	}
 	p.running.Wait()
 	var problems []error
 	for i := len(p.closers) - 1; i >= 0; i-- {

@@ -7,30 +7,23 @@ import (
 	"time"
 )
 
-// WriteTable writes the points as text. The ratio is to the bare loop with the
-// same tick, of the same calls in the same mode; without it there is none.
+// WriteTable writes the points as text.
 func WriteTable(w io.Writer, points []Point) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "mode\tcalls\tsubject\tCPU ms/s of call\tratio\tmedian ms\tp99 ms\tlost\tlost copies\tKB/call\tpace\t")
+	fmt.Fprintln(t, "mode\tcalls\tsubject\tCPU ms/s of call\t/bare\t/rtpengine\tmedian ms\tp99 ms\tlost\tlost copies\tKB/call\tpace\t")
 	for _, p := range points {
-		ratio := "-"
-		if r, ok := p.ratio(points); ok {
-			ratio = fmt.Sprintf("%.2f", r)
-		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%.3f\t%s\t%.2f\t%.2f\t%s\t%s\t%.0f\t%.2f\t\n", p.Mode, p.Calls, p.Subject, milliseconds(p.CPU), ratio,
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.3f\t%s\t%s\t%.2f\t%.2f\t%s\t%s\t%.0f\t%.2f\t\n",
+			p.Mode, p.Calls, p.Subject, milliseconds(p.CPU), p.ratio(Bare), p.ratio(RTPEngine),
 			milliseconds(p.Median), milliseconds(p.P99), share(p.Lost, p.Sent), share(p.Uncopy, p.Sent), float64(p.Memory)/1024, p.Pace)
 	}
 	return t.Flush()
 }
 
-// ratio is what p costs in relation to the bare loop.
-func (p Point) ratio(points []Point) (float64, bool) {
-	for _, q := range points {
-		if q.Subject == Bare && q.Mode == p.Mode && q.Calls == p.Calls && q.CPU > 0 {
-			return float64(p.CPU) / float64(q.CPU), true
-		}
+func (p Point) ratio(to Subject) string {
+	if r, ok := p.Ratios[to]; ok {
+		return fmt.Sprintf("%.2f", r)
 	}
-	return 0, false
+	return "-"
 }
 
 func share(part, of uint64) string {

@@ -47,7 +47,8 @@ const (
 	askSend  = "send"  // generator: starts to send to Ends
 	askBegin = "begin" // generator: from now on it counts
 	askEnd   = "end"   // generator: heard
-	askOpen  = "open"  // subject: opens Spec, answers with the ends of all calls
+	askStart = "start" // subject: becomes what Spec says, without a call
+	askOpen  = "open"  // subject: opens the calls of Spec, answers with their ends
 	askUsage = "usage" // subject: usage
 )
 
@@ -67,10 +68,23 @@ type answer struct {
 
 // heard is what the generator sent and got back.
 type heard struct {
-	Sent, Arrived, Copies uint64
-	Median, P99           time.Duration
-	Span                  time.Duration // from begin to end
+	Sent        uint64
+	Arrived     [sockets]uint64 // at each socket of the generator
+	Median, P99 time.Duration
+	Span        time.Duration // from begin to end
 }
+
+func (h *heard) voice() uint64  { return h.Arrived[atCaller] + h.Arrived[atAgent] }
+func (h *heard) copies() uint64 { return h.Arrived[atCallerCopies] + h.Arrived[atAgentCopies] }
+
+// The sockets of the generator.
+const (
+	atCaller = iota
+	atAgent
+	atCallerCopies
+	atAgentCopies
+	sockets
+)
 
 // Serve runs a role in a child process until in ends.
 func Serve(role Role, in io.Reader, out io.Writer) error {
@@ -120,11 +134,16 @@ func start(cmd *exec.Cmd) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Whoever has a process of its own must have the time to end it.
+	cmd.Cancel, cmd.WaitDelay = in.Close, childEnd
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	return &child{cmd: cmd, in: in, out: bufio.NewReader(out)}, nil
 }
+
+// childEnd is when a child that does not end by itself is killed.
+const childEnd = 20 * time.Second
 
 // ask waits for the answer; the context that the command was made with ends it.
 func (c *child) ask(r request) (a answer, err error) {
@@ -184,6 +203,7 @@ func converse(ctx context.Context, o *Options, spec Spec, generator, subject *ch
 		return a
 	}
 	world := ask(generator, request{Ask: askWorld})
+	ask(subject, request{Ask: askStart, Spec: &spec})
 	idle := ask(subject, request{Ask: askUsage})
 	if err != nil {
 		return r, err
@@ -208,20 +228,35 @@ func converse(ctx context.Context, o *Options, spec Spec, generator, subject *ch
 }
 
 func sum(spec Spec, idle, before, after *usage, got *heard) (Result, error) {
-	if got.Sent == 0 || got.Span <= 0 {
-		return Result{}, errors.New("the generator sent nothing")
+	if err := got.check(spec.Recorded); err != nil {
+		return Result{}, err
 	}
 	r := Result{
 		CPU:    time.Duration(float64(after.CPU-before.CPU) / float64(got.Sent) * float64(packetsPerCallSecond)),
 		Median: got.Median, P99: got.P99,
-		Sent: got.Sent, Lost: got.Sent - min(got.Arrived, got.Sent),
+		Sent: got.Sent, Lost: got.Sent - min(got.voice(), got.Sent),
 		Memory: (after.Memory - idle.Memory) / int64(spec.Calls),
 		Pace:   float64(got.Sent) / (got.Span.Seconds() * float64(spec.Calls*packetsPerCallSecond)),
 	}
 	if spec.Recorded {
-		r.Uncopy = got.Sent - min(got.Copies, got.Sent)
+		r.Uncopy = got.Sent - min(got.copies(), got.Sent)
 	}
 	return r, nil
+}
+
+// check refuses to compare what did other work than was asked for.
+func (h *heard) check(recorded bool) error {
+	switch {
+	case h.Sent == 0 || h.Span <= 0:
+		return errors.New("the generator sent nothing")
+	case h.Arrived[atCaller] == 0 || h.Arrived[atAgent] == 0:
+		return fmt.Errorf("nothing is relayed: %d packets reached the callers, %d the agents", h.Arrived[atCaller], h.Arrived[atAgent])
+	case recorded && (h.Arrived[atCallerCopies] == 0 || h.Arrived[atAgentCopies] == 0):
+		return fmt.Errorf("nothing is copied: %d copies of callers, %d of agents", h.Arrived[atCallerCopies], h.Arrived[atAgentCopies])
+	case !recorded && h.copies() > 0:
+		return fmt.Errorf("%d packets were copied that nobody asked for", h.copies())
+	}
+	return nil
 }
 
 // rest waits, unless ctx ends.

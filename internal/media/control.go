@@ -203,7 +203,7 @@ func (r *route) learnReports(from netip.AddrPort, muxed bool) {
 // reportsTo is where a report goes now; nil: nowhere. A hold does not end the
 // reports (RFC 3264 section 8.4).
 func (a *agreement) reportsTo() *target {
-	if a == nil || a.Addr.Port() == 0 || a.Addr.Addr().IsUnspecified() {
+	if a == nil || a.nowhere {
 		return nil
 	}
 	to, locked := a.RTCP, a.route.locked.Load()

@@ -16,27 +16,27 @@ var ErrUnusableFar = errors.New("address cannot be used for media")
 // Far is what was agreed with the far end about one stream. It is swapped
 // whole.
 type Far struct {
-	// Addr is the address of its SDP. Port 0 or an unspecified address (hold by
-	// RFC 2543): nothing is sent anywhere. No address but a port (a host name):
-	// it is learned from Signalled.
-	Addr        netip.AddrPort
 	Codec       Codec
 	PayloadType uint8 // of Codec, as the far end wants to receive it
 	// LocalPT is what the far end uses toward us; 0: the same.
 	LocalPT uint8
 	// Send and Receive are what we may send and shall expect.
 	Send, Receive bool
-	EventPT       int // of telephone-event (RFC 4733) toward the far end; -1 or 0: none
-	LocalEventPT  int // and toward us; 0: the same
-	EventRate     int // its clock rate in Hz; 0 means 8000
-	// RTCP is where it hears reports (a=rtcp, RFC 3605, else the port above). With
-	// Mux both ends use the RTP port instead (RFC 5761).
-	RTCP netip.AddrPort
-	Mux  bool
+	Mux           bool // see RTCP
+	EventPT       int  // of telephone-event (RFC 4733) toward the far end; -1 or 0: none
+	LocalEventPT  int  // and toward us; 0: the same
+	EventRate     int  // its clock rate in Hz; 0 means 8000
 	// Seal and Open encrypt what is sent and decrypt what comes; both or neither.
 	// The same ones stay in force as long as their keys do.
 	Seal *Sealer
 	Open *Opener
+	// Addr is the address of its SDP. Port 0 or an unspecified address (hold by
+	// RFC 2543): nothing is sent anywhere. No address but a port (a host name):
+	// it is learned from Signalled.
+	Addr netip.AddrPort
+	// RTCP is where it hears reports (a=rtcp, RFC 3605, else the port above). With
+	// Mux both ends use the RTP port instead (RFC 5761).
+	RTCP netip.AddrPort
 	// Signalled is where its signalling comes from: a telephone behind a NAT
 	// sends from there. The zero address: not known.
 	Signalled netip.Addr
@@ -76,13 +76,15 @@ func UsableFar(addr netip.AddrPort, bound netip.Addr) error {
 	return fmt.Errorf("%w: %s: %s", ErrUnusableFar, addr, reason)
 }
 
-// agreement is a Far in force, with the route that its packets take.
+// agreement is a Far in force, with the route that its packets take. What every
+// packet needs stands first.
 type agreement struct {
-	route *route
-	rate  int   // of the RTP clock of Codec
-	keys  Codec // of telephone events
+	route   *route
+	rate    int  // of the RTP clock of Codec
+	nowhere bool // nothing is sent to Addr, whatever is learned
 	Far
-	due time.Time // when packets became due on this route; without Receive it means nothing
+	keys Codec     // of telephone events
+	due  time.Time // when packets became due on this route; without Receive it means nothing
 }
 
 // route is where the packets of one agreed address come from and go to. The
@@ -138,7 +140,8 @@ func agree(now time.Time, far Far, before *agreement) *agreement {
 	if before != nil && before.Far == far {
 		return before // a repeated offer changes nothing
 	}
-	a := &agreement{Far: far, rate: far.Codec.Clock(), due: now}
+	a := &agreement{Far: far, rate: far.Codec.Clock(), due: now,
+		nowhere: far.Addr.Port() == 0 || far.Addr.Addr().IsUnspecified()}
 	a.keys = Codec("TELEPHONE-EVENT/" + strconv.Itoa(a.eventRate()))
 	if before != nil && before.Addr == far.Addr {
 		a.route = before.route.next(far.Round != before.Round)
@@ -166,7 +169,7 @@ func (r *route) next(again bool) *route {
 // destination is where a packet goes now: to the locked source (symmetric RTP,
 // RFC 4961), before that to the agreed address; nil is nowhere.
 func (a *agreement) destination() *target {
-	if a == nil || !a.Send || a.Addr.Port() == 0 || a.Addr.Addr().IsUnspecified() {
+	if a == nil || !a.Send || a.nowhere {
 		return nil
 	}
 	to := a.route.locked.Load()

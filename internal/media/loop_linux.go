@@ -47,6 +47,7 @@ type roundMemory struct {
 	receiver
 	scratch
 	events [256]syscall.EpollEvent
+	warmth uint64 // means nothing: what ahead reads must go somewhere
 }
 
 // theBell stands in an event where the slot of a stream stands otherwise.
@@ -152,6 +153,7 @@ func (l *loop) run() {
 		n := l.wait(now)
 		now = l.turn()
 		l.pace.count(now, n)
+		l.ahead(l.memory.events[:n])
 		for l.served = 0; l.served < n; {
 			l.serveSome(now, l.memory.events[:n])
 		}

@@ -202,9 +202,10 @@ func (e *loops) hold(wanted *loop) (*loop, error) {
 	return best, nil
 }
 
-// roomy streams keep a loop awake for a third of the time, so that a packet
-// waits for few others.
-const roomy = 512
+// roomy streams, of 512 calls, keep a loop awake for half of the time. A packet
+// then waits for few others, and what is gathered in a tick is one thread's to
+// serve: two half as busy cost a fifth more.
+const roomy = 1024
 
 // better reports whether a stream should rather sit on l than on other.
 func (e *loops) better(l, other *loop) bool {

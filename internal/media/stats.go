@@ -41,13 +41,13 @@ type Outbound struct {
 }
 
 type inCounters struct {
-	received atomic.Uint64
-	// lastAt is when a packet was last used, in Unix nanoseconds; 0: never.
-	lastAt atomic.Int64
-
 	events, pressesLost, rtcp, readErrors atomic.Uint64
 	// Dropped, by why.
 	source, malformed, notRTP, payload, held, sealed, rtcpDropped atomic.Uint64
+	// Of every packet.
+	received atomic.Uint64
+	// lastAt is when a packet was last used, in Unix nanoseconds; 0: never.
+	lastAt atomic.Int64
 }
 
 type outCounters struct {

@@ -25,34 +25,37 @@ const maxReadErrors = 1000
 // Stream is one RTP socket pair and its far end. Connect, RelayTo, TapTo, Play,
 // Ring and Stats may be called at any time beside Run.
 type Stream struct {
-	// Set by Ports.Open, then constant.
-	ports *Ports
-	pair  *pair
-	local netip.AddrPort
-	// What a packet needs stands close together from here on: a call finds
-	// nothing of its own in the processor's cache after 20 ms.
-	rtp  conn // of pair; the holder of out.token sends
-	ssrc uint32
+	// What a packet needs stands close together, in the order in which it is
+	// needed: a call finds nothing of its own in the processor's cache after 20 ms.
+
+	// To send; of the holder of out.token, but for what is constant from Ports.Open
+	// on: rtp, which is of pair, and ssrc.
+	out    outbound
+	rtp    conn
+	ssrc   uint32
+	beep   beep
+	counts outCounters
 	// Swapped whole; read without a lock. Nil: nothing agreed, nowhere, none.
 	far  atomic.Pointer[agreement]
 	peer atomic.Pointer[Stream]
 	tap  atomic.Pointer[Tap]
+	in   inCounters
 	reading
 
-	in      inCounters
-	out     outbound
-	counts  outCounters
 	control control
-	beep    beep
 	life    life
+	// Set by Ports.Open, then constant.
+	ports *Ports
+	pair  *pair
+	local netip.AddrPort
 }
 
 // reading is owned by who reads the socket: one goroutine or loop at a time.
 type reading struct {
 	source    source
-	unsealing unsealing
-	keys      keys
 	reception reception
+	keys      keys
+	unsealing unsealing
 }
 
 // life is how far a stream got.
