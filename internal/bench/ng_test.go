@@ -99,7 +99,7 @@ func TestACallOfRTPEngineNamesPortsAndSubscriptions(t *testing.T) {
 		"subscribe request": "@ d6:result2:ok" + sdpOf(description(9004)) + "6:to-tag3:tage",
 		"subscribe answer":  "@ d6:result2:oke",
 	}
-	call := func(bad, with string) (ends, error, []map[string]any) {
+	call := func(bad, with string) (ends, []map[string]any, error) {
 		var mu sync.Mutex
 		var asked []map[string]any
 		r := &rtpengine{ng: peer(t, func(_ int, request map[string]any) []string {
@@ -115,9 +115,9 @@ func TestACallOfRTPEngineNamesPortsAndSubscriptions(t *testing.T) {
 		e, err := r.call("1", Spec{Recorded: true, World: world})
 		mu.Lock()
 		defer mu.Unlock()
-		return e, err, asked
+		return e, asked, err
 	}
-	e, err, asked := call("", "")
+	e, asked, err := call("", "")
 	require.NoError(t, err)
 	assert.Equal(t, ends{Agent: netip.MustParseAddrPort("127.0.0.1:9000"), Caller: netip.MustParseAddrPort("127.0.0.1:9002")}, e)
 	require.Len(t, asked, 6)
@@ -129,7 +129,7 @@ func TestACallOfRTPEngineNamesPortsAndSubscriptions(t *testing.T) {
 	assert.Equal(t, "tag", asked[3]["to-tag"])
 
 	for command := range good {
-		_, err, _ := call(command, "@ d6:result5:errore")
+		_, _, err := call(command, "@ d6:result5:errore")
 		assert.ErrorContains(t, err, "rtpengine: "+command)
 	}
 	for _, c := range [][3]string{
@@ -137,7 +137,7 @@ func TestACallOfRTPEngineNamesPortsAndSubscriptions(t *testing.T) {
 		{"answer", "@ d6:result2:oke", "rtpengine"},
 		{"subscribe request", "@ d6:result2:oke", "no to-tag"},
 	} {
-		_, err, _ := call(c[0], c[1])
+		_, _, err := call(c[0], c[1])
 		assert.ErrorContains(t, err, c[2])
 	}
 }
