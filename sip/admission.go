@@ -78,11 +78,11 @@ func (e *Endpoint) admitDatagram(c net.PacketConn, datagram []byte, from net.Add
 	}
 	switch e.verdict(udp.AddrPort(), "udp") {
 	case Serve:
-		return !answerMalformed(c, datagram, udp)
+		return !e.answerMalformed(c, datagram, udp)
 	case Silence:
 		return false
 	}
-	msg, err := siplib.ParseMessage(datagram)
+	msg, err := e.parser.ParseSIP(datagram)
 	req, ok := msg.(*siplib.Request)
 	if err != nil || !ok {
 		return false

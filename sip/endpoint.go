@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	siplib "github.com/emiago/sipgo/sip"
 )
 
 // An Endpoint makes and takes calls on the addresses it is bound to. Its
@@ -21,6 +23,7 @@ type Endpoint struct {
 	userAgent string
 	t1        time.Duration
 	secret    [32]byte // keys the To tags, see tagFor
+	parser    *siplib.Parser
 	sockets   []*socket
 	outgoing  *stack // TCP connections that we open
 	policy
@@ -67,7 +70,7 @@ type Handler struct {
 
 func newEndpoint(cfg Config) (*Endpoint, error) {
 	e := &Endpoint{
-		log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1,
+		log: cfg.Log, userAgent: cfg.UserAgent, t1: cfg.T1, parser: newParser(),
 		policy: policy{admission: cfg.Admission, keepAlive: cfg.KeepAlive, dscp: cfg.DSCP, timer: cfg.SessionTimer, second: time.Second},
 	}
 	var err error

@@ -90,10 +90,10 @@ func FuzzRequest(f *testing.F) {
 	f.Add(p.text(request{method: "INVITE", body: testOffer}))
 	f.Add(p.text(request{method: "CANCEL"}))
 	f.Add("BYE tel:1 SIP/2.0\r\nf: <tel:2>;TAG=x\r\nt: *\r\ni: x\r\nCSeq: 1 BYE\r\nv: SIP/2.0/UDP [::1\r\n\r\n")
-	e := &Endpoint{}
+	e := &Endpoint{parser: newParser()}
 	e.registry.setUp(time.Second)
 	f.Fuzz(func(t *testing.T, text string) {
-		msg, err := siplib.ParseMessage([]byte(text))
+		msg, err := e.parser.ParseSIP([]byte(text))
 		if err != nil {
 			return
 		}

@@ -6,8 +6,17 @@ import "strings"
 // angle brackets (RFC 3261 section 7.3.1).
 func splitList(value string) []string {
 	var items []string
+	for more := true; more; {
+		var item string
+		item, value, more = cutElement(value)
+		items = append(items, strings.TrimSpace(item))
+	}
+	return items
+}
+
+// cutElement cuts a header value at the first such comma.
+func cutElement(value string) (first, rest string, more bool) {
 	quoted, bracketed := false, false
-	start := 0
 	for i := 0; i < len(value); i++ {
 		switch c := value[i]; {
 		case quoted && c == '\\':
@@ -20,11 +29,10 @@ func splitList(value string) []string {
 		case c == '>':
 			bracketed = false
 		case c == ',' && !bracketed:
-			items = append(items, strings.TrimSpace(value[start:i]))
-			start = i + 1
+			return value[:i], value[i+1:], true
 		}
 	}
-	return append(items, strings.TrimSpace(value[start:]))
+	return value, "", false
 }
 
 // splitParams splits at the semicolons outside quotes. It returns one field at

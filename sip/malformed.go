@@ -15,8 +15,8 @@ import (
 // request and says whom to answer, and reports whether it was malformed. sipgo
 // itself would drop it, and the sender would repeat it for 32 s without ever
 // learning why. Nothing is kept of it.
-func answerMalformed(c net.PacketConn, datagram []byte, from *net.UDPAddr) bool {
-	if _, err := siplib.ParseMessage(datagram); err == nil {
+func (e *Endpoint) answerMalformed(c net.PacketConn, datagram []byte, from *net.UDPAddr) bool {
+	if _, err := e.parser.ParseSIP(datagram); err == nil {
 		return false
 	}
 	if res, port := malformedResponse(datagram, from.AddrPort()); res != "" {

@@ -76,7 +76,7 @@ func (e *Endpoint) newStack(transport string, local netip.AddrPort, client *tls.
 		// Before the transports: they are given the filter as they are added.
 		options = append([]siplib.TransportLayerOption{siplib.WithTransportLayerReadFilter(st.filter)}, options...)
 	}
-	st.tpl = siplib.NewTransportLayer(net.DefaultResolver, siplib.NewParser(), client, options...)
+	st.tpl = siplib.NewTransportLayer(net.DefaultResolver, e.parser, client, options...)
 	// Before the transaction layer adds itself: handlers run in the order they
 	// were added, in the reading goroutine.
 	st.tpl.OnMessage(func(msg siplib.Message) { e.arrive(st, msg) })

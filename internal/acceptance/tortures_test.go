@@ -18,7 +18,7 @@ func tortures() map[string]torture {
 	malformed := func(why string) torture { return torture{"400", closed, why} }
 	return map[string]torture{
 		// 3.1.1, valid messages.
-		"wsinv":      both("400", "3.1.1.1: white space within the Via's protocol, which no peer sends, is not taken"),
+		"wsinv":      both("481", "3.1.1.1: white space wherever it may be; the To tag names a dialog that nobody knows"),
 		"intmeth":    both("400", "3.1.1.2: an unknown method with quoted control characters, which are never carried on"),
 		"esc01":      both("404", "3.1.1.3: escapes are no different characters, and nobody is routed there"),
 		"escnull":    both("405", "3.1.1.4: an escaped NUL is valid; REGISTER is not offered"),
