@@ -6,7 +6,7 @@ type torture struct{ udp, tcp, why string }
 
 const (
 	nothing = "nothing" // no answer
-	closed  = "closed"  // the connection is closed without one
+	closed  = "closed"  // the connection is closed, and an answer may get lost
 )
 
 // tortures says what RFC 4475 asks for, as far as it asks. Where it leaves a
