@@ -33,13 +33,17 @@ type Endpoint struct {
 	names    names
 	nonces   nonces
 
-	// handler is set by Serve before anything is read, then constant.
+	service
+	lifecycle
+}
+
+// A service is what Serve was given. It is set before anything is read, then
+// constant.
+type service struct {
 	handler Handler
-	// What a peer may require, and what we say we support; likewise.
+	// What a peer may require, and what we say we support.
 	extensions []string
 	supported  string
-
-	lifecycle
 }
 
 // A policy is what the configuration says of far ends: who may talk to us, and
