@@ -89,9 +89,11 @@ func FuzzParse(f *testing.F) {
 	f.Add(append([]byte{0x80, 0x88, 1, 2}, make([]byte, 168)...))
 	f.Add([]byte{0x90, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xBE, 0xDE})
 	f.Add(Event('1', 1, 160, 160, false))
+	f.Add([]byte("\x80\xc50000000000"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, ok := parse(b)
-		require.Equal(t, len(b) >= 12 && b[0] == 0x80, ok)
+		rtcp := len(b) > 1 && b[1] >= 192 && b[1] <= 223
+		require.Equal(t, len(b) >= 12 && b[0] == 0x80 && !rtcp, ok)
 		if !ok {
 			return
 		}
