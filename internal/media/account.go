@@ -2,6 +2,7 @@ package media
 
 import (
 	"encoding/binary"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,9 @@ func (o *Outlet) Report(now time.Time, last bool) {
 	a := &o.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for last && o.busy.Load() {
+		runtime.Gosched() // a packet that is on its way counts
+	}
 	to := o.to.Load()
 	if o.closed.Load() || to == nil || !to.RTCP.IsValid() || a.packets.Load() == 0 {
 		return

@@ -196,8 +196,8 @@ func (r *Recording) run(ctx context.Context) {
 	}
 }
 
-// arrived reports the first acceptance by opening, every later one as news. It
-// comes before the first packet, and the end of a session after the last one: the
+// arrived reports an acceptance as news, but for the first, of which opening tells.
+// It comes before the first packet, and the end of a session after the last one: the
 // gap in the evidence lies within the one there was.
 func (r *Recording) arrived(up bool, told string) bool {
 	select {
@@ -206,9 +206,18 @@ func (r *Recording) arrived(up bool, told string) bool {
 			r.call.Changed(true, "")
 		}
 	default:
-		close(r.accepted)
 	}
 	return true
+}
+
+// opened ends the wait of who opens the recording, once the copies have a place to
+// go to: the first of them comes right after.
+func (r *Recording) opened() {
+	select {
+	case <-r.accepted:
+	default:
+		close(r.accepted)
+	}
 }
 
 // rest waits before the next invitation; false: there will be none. A recorder that

@@ -81,6 +81,7 @@ func (r *Recording) attend(ctx context.Context, d *dialogue) string {
 		d.bye()
 		return reason(err)
 	}
+	r.opened()
 	knock(r.news) // something may have happened while it was invited
 	for {
 		var err error
