@@ -35,6 +35,16 @@ func (s *site) openBalancer(gateways ...*site) *balancer {
 	cfg := strings.NewReplacer("udp:LISTEN", "udp:"+b.addr, "unix:CONTROL", "unix:"+b.control, `"LIST"`, `"`+filepath.Join(dir, "list")+`"`).
 		Replace(readFile(t, "../../testdata/kamailio/dispatcher.cfg"))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "list"), []byte(list.String()), 0o600))
+	startKamailio(t, dir, cfg)
+	for _, g := range gateways {
+		b.awaits(g, true)
+	}
+	return b
+}
+
+// startKamailio runs Kamailio in a directory until the test ends.
+func startKamailio(t *testing.T, dir, cfg string) {
+	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "cfg"), []byte(cfg), 0o600))
 	cmd := exec.Command("kamailio", "-DD", "-E", "-m", "64", "-M", "8", "-Y", dir, "-f", filepath.Join(dir, "cfg"))
 	log, err := os.Create(filepath.Join(dir, "log"))
@@ -50,10 +60,6 @@ func (s *site) openBalancer(gateways ...*site) *balancer {
 			t.Logf("Kamailio said:\n%s", readFile(t, log.Name()))
 		}
 	})
-	for _, g := range gateways {
-		b.awaits(g, true)
-	}
-	return b
 }
 
 // awaits waits until the balancer takes a gateway for up, or for down.

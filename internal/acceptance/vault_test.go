@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"consentgw/consent"
@@ -169,23 +168,9 @@ func (s *site) openFront(recorder string, by *issuer) string {
 	certificates := filepath.Join(dir, "tls")
 	cfg := strings.NewReplacer("tls:OUTSIDE", "tls:"+outside, "tcp:INSIDE", "tcp:"+freePort(t), "sip:RECORDER", "sip:"+recorder, `"CERTIFICATES"`, `"`+certificates+`"`).
 		Replace(readFile(t, "../../testdata/kamailio/tls.cfg"))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "cfg"), []byte(cfg), 0o600))
 	require.NoError(t, os.WriteFile(certificates, []byte("[server:default]\nmethod = TLSv1.2+\nverify_certificate = yes\nrequire_certificate = yes\n"+
 		"private_key = "+key+"\ncertificate = "+cert+"\nca_list = "+by.ca+"\n"), 0o600))
-	cmd := exec.Command("kamailio", "-DD", "-E", "-m", "64", "-M", "8", "-Y", dir, "-f", filepath.Join(dir, "cfg"))
-	log, err := os.Create(filepath.Join(dir, "log"))
-	require.NoError(t, err)
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has many processes
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		cmd.Wait() // killed
-		if t.Failed() {
-			t.Logf("Kamailio said:\n%s", readFile(t, log.Name()))
-		}
-	})
+	startKamailio(t, dir, cfg)
 	s.poll("Kamailio to listen", func() bool {
 		c, err := net.Dial("tcp", outside)
 		if err == nil {

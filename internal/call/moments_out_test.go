@@ -99,26 +99,12 @@ func (h *house) goesOut(o outward) {
 // callee answers a call of outward, and presses a key after the notice, which has
 // 200 ms.
 func (h *house) callee(ctx context.Context, r *phone.Ring, o outward) {
-	r.Progress(180, "Ringing", nil)
-	select {
-	case <-time.After(o.rings):
-	case <-r.Context().Done():
+	line := rungThenPicked(ctx, r, o.rings, o.refuse)
+	if line == nil {
 		return
 	}
-	if o.refuse != 0 {
-		r.Reject(o.refuse, "Not now")
-		return
-	}
-	line, err := r.Pick(ctx)
-	if err != nil {
-		return
-	}
-	line.Speak(tone(700), true)
 	defer line.Hangup(context.WithoutCancel(ctx))
-	var leave <-chan time.Time
-	if o.callee != 0 {
-		leave = time.After(o.callee)
-	}
+	leave := after(o.callee)
 	press := time.After(260 * time.Millisecond)
 	for {
 		select {

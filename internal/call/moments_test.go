@@ -109,31 +109,45 @@ func (h *house) attempt(id string, a attempt) {
 
 // desk answers a call of attempt.
 func (h *house) desk(ctx context.Context, r *phone.Ring, a attempt) {
-	r.Progress(180, "Ringing", nil)
-	select {
-	case <-time.After(a.rings):
-	case <-r.Context().Done():
+	line := rungThenPicked(ctx, r, a.rings, a.refuse)
+	if line == nil {
 		return
-	}
-	if a.refuse != 0 {
-		r.Reject(a.refuse, "Not now")
-		return
-	}
-	line, err := r.Pick(ctx)
-	if err != nil {
-		return
-	}
-	line.Speak(tone(700), true)
-	var leave <-chan time.Time
-	if a.agent != 0 {
-		leave = time.After(a.agent)
 	}
 	select {
-	case <-leave:
+	case <-after(a.agent):
 	case <-line.Ended():
 	case <-ctx.Done():
 	}
 	line.Hangup(context.WithoutCancel(ctx))
+}
+
+// rungThenPicked rings for a while and then refuses the call with a code, or picks
+// up and speaks; nil if there is no call.
+func rungThenPicked(ctx context.Context, r *phone.Ring, rings time.Duration, refuse int) *phone.Line {
+	r.Progress(180, "Ringing", nil)
+	select {
+	case <-time.After(rings):
+	case <-r.Context().Done():
+		return nil
+	}
+	if refuse != 0 {
+		r.Reject(refuse, "Not now")
+		return nil
+	}
+	line, err := r.Pick(ctx)
+	if err != nil {
+		return nil
+	}
+	line.Speak(tone(700), true)
+	return line
+}
+
+// after is when who leaves after a while does; never for 0.
+func after(d time.Duration) <-chan time.Time {
+	if d == 0 {
+		return nil
+	}
+	return time.After(d)
 }
 
 // checkEnded holds the record of one call against the law. It ended for one of
